@@ -1,0 +1,128 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The engine that runs CGI programs: its whole interface.
+ *
+ * The engine knows nothing of the module that uses it. It is compiled once
+ * for each module, with -DCGI_EXEC_MODULE=<name> (runscripts, cgiroute), so
+ * that messages appear under that module's LogLevel. Loaded twice, both
+ * copies share one set of launchers.
+ *
+ * A module
+ *  - starts its per-directory configuration with a cgi_exec_dir_t and its
+ *    per-server configuration with a cgi_exec_server_t,
+ *  - puts CGI_EXEC_COMMANDS into its table of directives,
+ *  - calls cgi_exec_register_hooks() from its register_hooks(),
+ *  - decides what runs, and calls cgi_exec_run() from its handler.
+ */
+#ifndef CGI_EXEC_H
+#define CGI_EXEC_H
+
+#include "httpd.h"
+#include "http_config.h"
+
+#define CGI_EXEC_PASTE_(name) name##_module
+#define CGI_EXEC_PASTE(name) CGI_EXEC_PASTE_(name)
+/** The module structure of the module that this copy is compiled for. */
+#define CGI_EXEC_MODULE_SYM CGI_EXEC_PASTE(CGI_EXEC_MODULE)
+
+/** CGIRequestBody: how the request body reaches the script's stdin. */
+typedef enum {
+    CGI_BODY_UNSET = 0,
+    CGI_BODY_AUTO,   /* stream when the length is known, else spool */
+    CGI_BODY_STREAM, /* as it arrives */
+    CGI_BODY_SPOOL   /* the whole of it first, in an unlinked file */
+} cgi_body_mode_e;
+
+/** Engine directives of one directory; -1 (or NULL, UNSET) means unset.
+ * Times are in microseconds, 0 means no limit. */
+typedef struct cgi_exec_dir_t {
+    apr_interval_time_t first_timeout; /* until the script's header is whole */
+    apr_interval_time_t idle_timeout;  /* between two signs of life */
+    apr_interval_time_t total_timeout;
+    apr_interval_time_t kill_timeout; /* from SIGTERM to SIGKILL */
+    cgi_body_mode_e body_mode;
+    int query_args; /* CGIArgs; -1: as cgi_exec_options_t says */
+} cgi_exec_dir_t;
+
+/** Engine directives of one server. */
+typedef struct cgi_exec_server_t {
+    const char *launcher_path; /* CGILauncher, main server only; or NULL */
+} cgi_exec_server_t;
+
+/** What to run, and how. All strings belong to the caller and must live as
+ * long as the request. Unlisted members of a zeroed struct mean "default". */
+typedef struct cgi_exec_options_t {
+    /** Absolute path of the script, in the file system's encoding. */
+    const char *script;
+    /** Program and its words that are put before the script's path, ended by
+     * NULL; or NULL: the script itself is executed. */
+    const char *const *interpreter;
+    /** 1: the script writes the whole HTTP response (RFC 3875, 5). */
+    int nph;
+    /** Default of CGIArgs: 1 = words of an indexed query become arguments
+     * of the script for GET and HEAD (RFC 3875, 4.4). Ignored with an
+     * interpreter: then no query word ever reaches the command line. */
+    int query_args;
+    /** The directives in force for this request. */
+    const cgi_exec_dir_t *dir;
+} cgi_exec_options_t;
+
+/**
+ * Run a script and send its response to the client.
+ *
+ * r->filename, r->path_info, r->args, r->method and r->subprocess_env must
+ * be as the script is to see them; SCRIPT_NAME is derived by httpd from
+ * r->uri and r->path_info. CGI variables are added by this function.
+ *
+ * @return what a handler returns: OK when a response was sent (even if it
+ *         was cut short: then the connection is closed), or the HTTP status
+ *         of the error, logged already. Never DECLINED.
+ */
+int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options);
+
+/** Set all members of a directory's engine directives to "unset". */
+void cgi_exec_dir_init(cgi_exec_dir_t *dir);
+
+/** Merge: what add has set wins over base. out may be neither. */
+void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
+                        const cgi_exec_dir_t *add);
+
+/** The same for the directives of a server. */
+void cgi_exec_server_init(cgi_exec_server_t *server);
+void cgi_exec_server_merge(cgi_exec_server_t *out,
+                           const cgi_exec_server_t *base,
+                           const cgi_exec_server_t *add);
+
+/** Start the launchers in post_config, share them with the workers. */
+void cgi_exec_register_hooks(apr_pool_t *p);
+
+/* Setters, named here for CGI_EXEC_COMMANDS only. */
+const char *cgi_exec_cmd_timeout(cmd_parms *cmd, void *dir, int argc,
+                                 char *const argv[]);
+const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *dir,
+                                        const char *arg);
+const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *dir,
+                                      const char *arg);
+const char *cgi_exec_cmd_args(cmd_parms *cmd, void *dir, int on);
+const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
+
+/** The engine's lines in a module's table of directives. */
+/* clang-format off */
+#define CGI_EXEC_COMMANDS                                                     \
+    AP_INIT_TAKE_ARGV("CGITimeout", cgi_exec_cmd_timeout, NULL,               \
+                      RSRC_CONF | ACCESS_CONF,                                \
+                      "first=T, idle=T, total=T, kill=T; 0 is no limit"),     \
+    AP_INIT_TAKE1("CGIScriptTimeout", cgi_exec_cmd_script_timeout, NULL,      \
+                  RSRC_CONF | ACCESS_CONF | OR_OPTIONS,                       \
+                  "the longest time between two outputs of a script"),        \
+    AP_INIT_TAKE1("CGIRequestBody", cgi_exec_cmd_request_body, NULL,          \
+                  RSRC_CONF | ACCESS_CONF, "stream, spool or auto"),          \
+    AP_INIT_FLAG("CGIArgs", cgi_exec_cmd_args, NULL,                          \
+                 RSRC_CONF | ACCESS_CONF | OR_OPTIONS,                        \
+                 "On: words of an indexed query become arguments"),           \
+    AP_INIT_TAKE1("CGILauncher", cgi_exec_cmd_launcher, NULL, RSRC_CONF,      \
+                  "path of the program cgi-launcher")
+/* clang-format on */
+
+#endif /* CGI_EXEC_H */
