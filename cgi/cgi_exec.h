@@ -25,6 +25,13 @@
 #define CGI_EXEC_PASTE(name) CGI_EXEC_PASTE_(name)
 /** The module structure of the module that this copy is compiled for. */
 #define CGI_EXEC_MODULE_SYM CGI_EXEC_PASTE(CGI_EXEC_MODULE)
+/** A file of this copy logs under that module's name. */
+#define CGI_EXEC_USE_LOG_(name) APLOG_USE_MODULE(name)
+#define CGI_EXEC_USE_LOG__(name) CGI_EXEC_USE_LOG_(name)
+#define CGI_EXEC_USE_LOG CGI_EXEC_USE_LOG__(CGI_EXEC_MODULE)
+
+/* Seen by httpd, though the engine's symbols are hidden. */
+extern __attribute__((visibility("default"))) module CGI_EXEC_MODULE_SYM;
 
 /** CGIRequestBody: how the request body reaches the script's stdin. */
 typedef enum {

@@ -1,0 +1,215 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The engine's directives and its place in httpd's life.
+ */
+
+#include <string.h>
+
+#include "apr_strings.h"
+
+#include "ap_mpm.h"
+#include "http_core.h"
+#include "http_log.h"
+#include "mpm_common.h"
+
+#include "cgi_exec.h"
+#include "launch.h"
+
+CGI_EXEC_USE_LOG;
+
+static const char *launcher_path; /* found at check_config */
+
+void cgi_exec_dir_init(cgi_exec_dir_t *dir)
+{
+    dir->first_timeout = -1;
+    dir->idle_timeout = -1;
+    dir->total_timeout = -1;
+    dir->kill_timeout = -1;
+    dir->body_mode = CGI_BODY_UNSET;
+    dir->query_args = -1;
+}
+
+#define MERGE(member, unset)                                                  \
+    out->member = add->member == (unset) ? base->member : add->member
+
+void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
+                        const cgi_exec_dir_t *add)
+{
+    MERGE(first_timeout, -1);
+    MERGE(idle_timeout, -1);
+    MERGE(total_timeout, -1);
+    MERGE(kill_timeout, -1);
+    MERGE(body_mode, CGI_BODY_UNSET);
+    MERGE(query_args, -1);
+}
+
+void cgi_exec_server_init(cgi_exec_server_t *server)
+{
+    server->launcher_path = NULL;
+}
+
+void cgi_exec_server_merge(cgi_exec_server_t *out,
+                           const cgi_exec_server_t *base,
+                           const cgi_exec_server_t *add)
+{
+    MERGE(launcher_path, NULL);
+}
+
+static const char *parse_time(cmd_parms *cmd, const char *name,
+                              const char *value, apr_interval_time_t *t)
+{
+    if (ap_timeout_parameter_parse(value, t, "s") != APR_SUCCESS || *t < 0) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", name,
+                           "must be a time such as 30, 30s, 500ms or 2min, "
+                           "or 0 for no limit, not '",
+                           value, "'", NULL);
+    }
+    return NULL;
+}
+
+const char *cgi_exec_cmd_timeout(cmd_parms *cmd, void *mconfig, int argc,
+                                 char *const argv[])
+{
+    cgi_exec_dir_t *dir = mconfig;
+    const struct {
+        const char *name;
+        apr_interval_time_t *time;
+    } known[] = {{"first=", &dir->first_timeout},
+                 {"idle=", &dir->idle_timeout},
+                 {"total=", &dir->total_timeout},
+                 {"kill=", &dir->kill_timeout}};
+    const size_t nknown = sizeof(known) / sizeof(known[0]);
+    const char *error;
+    size_t k;
+    int i;
+
+    if (argc < 1) {
+        return "CGITimeout must have at least one of first=T, idle=T, "
+               "total=T and kill=T";
+    }
+    for (i = 0; i < argc; i++) {
+        for (k = 0; k < nknown; k++) {
+            size_t len = strlen(known[k].name);
+
+            if (!ap_cstr_casecmpn(argv[i], known[k].name, len)) {
+                error = parse_time(cmd, known[k].name, argv[i] + len,
+                                   known[k].time);
+                if (error) {
+                    return error;
+                }
+                break;
+            }
+        }
+        if (k == nknown) {
+            return apr_pstrcat(cmd->pool,
+                               "CGITimeout must be made of first=T, idle=T, "
+                               "total=T and kill=T, not '",
+                               argv[i], "'", NULL);
+        }
+    }
+    return NULL;
+}
+
+const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *mconfig,
+                                        const char *arg)
+{
+    cgi_exec_dir_t *dir = mconfig;
+
+    return parse_time(cmd, "", arg, &dir->idle_timeout);
+}
+
+const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *mconfig,
+                                      const char *arg)
+{
+    cgi_exec_dir_t *dir = mconfig;
+
+    if (!ap_cstr_casecmp(arg, "stream")) {
+        dir->body_mode = CGI_BODY_STREAM;
+    }
+    else if (!ap_cstr_casecmp(arg, "spool")) {
+        dir->body_mode = CGI_BODY_SPOOL;
+    }
+    else if (!ap_cstr_casecmp(arg, "auto")) {
+        dir->body_mode = CGI_BODY_AUTO;
+    }
+    else {
+        return "CGIRequestBody must be stream, spool or auto";
+    }
+    return NULL;
+}
+
+const char *cgi_exec_cmd_args(cmd_parms *cmd, void *mconfig, int on)
+{
+    cgi_exec_dir_t *dir = mconfig;
+
+    (void)cmd;
+    dir->query_args = on;
+    return NULL;
+}
+
+const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *mconfig,
+                                  const char *arg)
+{
+    cgi_exec_server_t *server =
+        ap_get_module_config(cmd->server->module_config, &CGI_EXEC_MODULE_SYM);
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)mconfig;
+    if (error) {
+        return error;
+    }
+    server->launcher_path = ap_server_root_relative(cmd->pool, arg);
+    return server->launcher_path ? NULL
+                                 : "CGILauncher must be the path of a file";
+}
+
+/* Before the log files are opened: the message reaches the terminal. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s)
+{
+    cgi_exec_server_t *server =
+        ap_get_module_config(s->module_config, &CGI_EXEC_MODULE_SYM);
+
+    (void)plog;
+    (void)ptemp;
+    launcher_path = cgi_launch_find(pconf, s, server->launcher_path);
+    return launcher_path ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    (void)plog;
+    (void)ptemp;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK; /* httpd reads its configuration twice at the start */
+    }
+    return cgi_launch_init(pconf, s, launcher_path) == APR_SUCCESS
+               ? OK
+               : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *s)
+{
+    (void)pchild;
+    (void)s;
+    cgi_launch_child_init();
+}
+
+static int monitor(apr_pool_t *p, server_rec *s)
+{
+    (void)p;
+    (void)s;
+    cgi_launch_monitor();
+    return DECLINED;
+}
+
+void cgi_exec_register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
+}

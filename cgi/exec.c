@@ -1,0 +1,559 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * One request from start to end: a state machine over the readiness of the
+ * client, the script's stdin, stdout and stderr, and the control socket.
+ * step_*() act on one source each and never wait; cgi_exec_run() drives them
+ * with poll(), in the request's thread.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "httpd.h"
+
+#include "apr_portable.h"
+#include "apr_strings.h"
+
+#include "http_connection.h"
+#include "http_core.h"
+#include "http_protocol.h"
+#include "util_script.h"
+
+#include "exec_private.h"
+#include "launch.h"
+
+CGI_EXEC_USE_LOG;
+
+/* A client that closes its sending side may still want the answer; one that
+ * is gone looks the same. A quick script is let finish. */
+#define CLIENT_GRACE apr_time_from_msec(500)
+/* Where a hang-up can't be polled for, look this often. */
+#define CLIENT_TICK apr_time_from_msec(250)
+/* A launcher that died takes its unstarted script along: ask the next. */
+#define ATTEMPTS_MAX 5
+/* After the end of stdout, so long for the last words on stderr. */
+#define LINGER_MAX apr_time_from_sec(3)
+
+void cgi_close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+static int finish(cgi_exec_t *x, int level, int status, apr_status_t rv,
+                  const char *fmt, va_list args)
+{
+    ap_log_rerror(APLOG_MARK, level, rv, x->r, "%s: %s", x->options->script,
+                  apr_pvsprintf(x->r->pool, fmt, args));
+    x->status = status;
+    if (x->phase == CGI_PHASE_BODY) {
+        cgi_response_abort(x);
+        x->status = OK;
+    }
+    x->phase = CGI_PHASE_DONE;
+    return status;
+}
+
+int cgi_fail(cgi_exec_t *x, int status, apr_status_t rv, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    status = finish(x, APLOG_ERR, status, rv, fmt, args);
+    va_end(args);
+    return status;
+}
+
+int cgi_reject(cgi_exec_t *x, int status, apr_status_t rv, const char *fmt,
+               ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    status = finish(x, APLOG_INFO, status, rv, fmt, args);
+    va_end(args);
+    return status;
+}
+
+int cgi_client_left(cgi_exec_t *x)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, x->r,
+                  "%s: the client has gone, the script is ended",
+                  x->options->script);
+    x->c->aborted = 1;
+    x->status = OK;
+    x->phase = CGI_PHASE_DONE;
+    return AP_FILTER_ERROR;
+}
+
+static void log_errline(void *baton, const char *line)
+{
+    cgi_exec_t *x = baton;
+
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, x->r, "stderr from %s: %s",
+                  x->options->script, line);
+}
+
+/* Read stderr once. @return bytes; 0 at its end, -1 when there is nothing */
+static ssize_t step_stderr(cgi_exec_t *x)
+{
+    char buf[4096];
+    ssize_t n = read(x->stderr_fd, buf, sizeof(buf));
+
+    if (n > 0) {
+        if (!x->errlines) {
+            x->errlines = apr_palloc(x->r->pool, sizeof(*x->errlines));
+            cgi_errlines_init(x->errlines, log_errline, x, apr_time_now());
+        }
+        cgi_errlines_add(x->errlines, buf, (apr_size_t)n, apr_time_now());
+    }
+    else if (n == 0) {
+        cgi_close_fd(&x->stderr_fd);
+    }
+    return n;
+}
+
+/* Take in what the launcher has said. 0 at its end. */
+static void step_control(cgi_exec_t *x)
+{
+    cgi_note_t note;
+    ssize_t n;
+
+    while ((n = recv(x->control_fd, &note, sizeof(note), MSG_DONTWAIT)) ==
+           (ssize_t)sizeof(note)) {
+        switch (note.kind) {
+        case CGI_NOTE_STARTED:
+            x->pid = (pid_t)note.value;
+            if (x->body == CGI_BODY_START) {
+                x->body = CGI_BODY_FROM_CLIENT;
+                x->body_more = 1;
+            }
+            break;
+        case CGI_NOTE_FAILED:
+            x->fail_errno = note.value;
+            x->fail_stage = (cgi_stage_e)note.stage;
+            break;
+        case CGI_NOTE_EXITED:
+            x->exited = 1;
+            x->wait_status = note.value;
+            break;
+        }
+    }
+    if (n == 0) {
+        cgi_close_fd(&x->control_fd);
+    }
+}
+
+static const char *how_ended(cgi_exec_t *x)
+{
+    if (!x->exited) {
+        return "its launcher died";
+    }
+    if (WIFSIGNALED(x->wait_status)) {
+        return apr_psprintf(x->r->pool, "it was killed by signal %d (%s)",
+                            WTERMSIG(x->wait_status),
+                            strsignal(WTERMSIG(x->wait_status)));
+    }
+    return apr_psprintf(x->r->pool, "its exit status was %d",
+                        WEXITSTATUS(x->wait_status));
+}
+
+/* The launcher died before the script began: nothing has been read from the
+ * client and nothing came from the script, so the next launcher may try. */
+static int start_again(cgi_exec_t *x)
+{
+    cgi_close_fd(&x->stdin_fd);
+    cgi_close_fd(&x->stdout_fd);
+    cgi_close_fd(&x->stderr_fd);
+    cgi_close_fd(&x->control_fd);
+    if (x->attempts >= ATTEMPTS_MAX) {
+        return cgi_start_overload(x, 0, "launcher after launcher died");
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, x->r,
+                  "%s: its launcher died before the start, asking another",
+                  x->options->script);
+    return cgi_start(x);
+}
+
+/* The end of stdout. Without a header, wait for the reason first. */
+static int step_stdout_end(cgi_exec_t *x)
+{
+    cgi_close_fd(&x->stdout_fd);
+    if (x->phase == CGI_PHASE_HEADER) {
+        return OK; /* step_no_header() follows when the launcher is done */
+    }
+    if (x->streaming && x->control_fd >= 0 && !x->exited) {
+        return OK; /* step_exited() tells a crash from an end */
+    }
+    return cgi_response_end(x);
+}
+
+/* stdout has ended before the header has, and the launcher has nothing more
+ * to say. */
+static int step_no_header(cgi_exec_t *x)
+{
+    while (x->stderr_fd >= 0 && step_stderr(x) > 0) {
+        ;
+    }
+    if (x->fail_errno) {
+        return cgi_start_failed(x);
+    }
+    if (!x->exited && !x->pid && !x->head_len) {
+        return start_again(x);
+    }
+    return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, 0, "%s; %s",
+                    x->head_len ? "its header does not end with an empty line"
+                                : "it has printed nothing",
+                    how_ended(x));
+}
+
+/* Read stdout until it would block, has ended, or enough is pending. */
+static int step_stdout(cgi_exec_t *x)
+{
+    int rc = cgi_response_read(x);
+
+    if (rc == OK && x->stdout_fd < 0 && x->phase != CGI_PHASE_DONE) {
+        return step_stdout_end(x);
+    }
+    return rc;
+}
+
+/* The launcher's last word: the script has exited, could not start, or the
+ * launcher itself is gone. */
+static int step_ended(cgi_exec_t *x)
+{
+    int rc = OK;
+
+    /* A child of the script may hold stdout for ever: what is in the pipe
+     * now is what the script has said. */
+    while (x->stdout_fd >= 0 && x->exited && x->phase < CGI_PHASE_LINGER) {
+        apr_off_t before = x->total + (apr_off_t)x->head_len;
+
+        if ((rc = cgi_response_read(x)) != OK || x->phase > CGI_PHASE_BODY) {
+            return rc;
+        }
+        if (before == x->total + (apr_off_t)x->head_len) {
+            cgi_close_fd(&x->stdout_fd);
+        }
+    }
+    if (x->stdout_fd >= 0) {
+        return OK; /* no launcher any more, but a script */
+    }
+    if (x->phase == CGI_PHASE_HEADER) {
+        return step_no_header(x);
+    }
+    if (x->phase == CGI_PHASE_BODY) {
+        if (x->streaming && x->exited && WIFSIGNALED(x->wait_status)) {
+            return cgi_fail(x, HTTP_BAD_GATEWAY, 0,
+                            "its response is cut off: %s", how_ended(x));
+        }
+        return cgi_response_end(x);
+    }
+    return OK;
+}
+
+/* Poll entries; the array below is in this order. */
+enum { ON_CLIENT, ON_STDIN, ON_STDOUT, ON_STDERR, ON_CONTROL, ON_MAX };
+
+static int client_events(const cgi_exec_t *x)
+{
+    if (x->client_fd < 0 || x->client_gone) {
+        return -1;
+    }
+    return x->body == CGI_BODY_FROM_CLIENT ? POLLIN | POLLRDHUP : POLLRDHUP;
+}
+
+static void watch(struct pollfd *pfd, int fd, int events)
+{
+    pfd->fd = events < 0 ? -1 : fd;
+    pfd->events = (short)events;
+    pfd->revents = 0;
+}
+
+/* Take the earlier of two times; 0 is none. */
+static void earlier(apr_time_t *next, apr_time_t t)
+{
+    if (t && (!*next || t < *next)) {
+        *next = t;
+    }
+}
+
+/* When the script has been silent for too long; 0: never. */
+static apr_time_t silence_deadline(const cgi_exec_t *x)
+{
+    const cgi_exec_dir_t *dir = x->options->dir;
+    apr_interval_time_t t =
+        x->phase == CGI_PHASE_HEADER ? dir->first_timeout : dir->idle_timeout;
+
+    if (t < 0) {
+        t = x->r->server->timeout;
+    }
+    return t ? x->last_activity + t : 0;
+}
+
+static apr_time_t total_deadline(const cgi_exec_t *x)
+{
+    apr_interval_time_t t = x->options->dir->total_timeout;
+
+    return t > 0 ? x->started + t : 0;
+}
+
+static apr_time_t next_deadline(const cgi_exec_t *x)
+{
+    apr_time_t next = silence_deadline(x);
+
+    earlier(&next, total_deadline(x));
+    earlier(&next, x->hold_until);
+    earlier(&next, x->linger_until);
+    if (x->gone_at) {
+        earlier(&next, x->gone_at + CLIENT_GRACE);
+    }
+    if (x->body_more) {
+        earlier(&next, x->started); /* now */
+    }
+    else if (x->client_fd < 0 || x->c->master) {
+        earlier(&next, apr_time_now() + CLIENT_TICK);
+    }
+    return next;
+}
+
+static int step_timers(cgi_exec_t *x)
+{
+    apr_time_t now = apr_time_now(), t;
+
+    if (x->c->aborted) {
+        return cgi_client_left(x);
+    }
+    if (x->phase == CGI_PHASE_LINGER) {
+        if (x->linger_until <= now) {
+            x->phase = CGI_PHASE_DONE;
+        }
+        return OK;
+    }
+    if (x->gone_at && x->gone_at + CLIENT_GRACE <= now) {
+        return cgi_client_left(x);
+    }
+    if (x->hold_until && x->hold_until <= now) {
+        x->hold_until = 0;
+        return step_stdout(x);
+    }
+    if ((t = total_deadline(x)) != 0 && t <= now) {
+        return cgi_fail(x, HTTP_GATEWAY_TIME_OUT, APR_TIMEUP,
+                        "it has run for longer than CGITimeout total=");
+    }
+    if ((t = silence_deadline(x)) != 0 && t <= now) {
+        if (x->body == CGI_BODY_FROM_CLIENT) {
+            return cgi_reject(x, HTTP_REQUEST_TIME_OUT, APR_TIMEUP,
+                              "the client does not send the rest of its body");
+        }
+        return cgi_fail(x, HTTP_GATEWAY_TIME_OUT, APR_TIMEUP,
+                        x->phase == CGI_PHASE_HEADER
+                            ? "no header within CGITimeout first="
+                            : "silent for longer than CGITimeout idle=");
+    }
+    return OK;
+}
+
+/* Wait for the next event and act on it. */
+static int step(cgi_exec_t *x)
+{
+    struct pollfd pfd[ON_MAX];
+    struct timespec ts, *timeout = NULL;
+    apr_time_t next = next_deadline(x);
+    int rc = OK;
+
+    watch(&pfd[ON_CLIENT], x->client_fd, client_events(x));
+    watch(&pfd[ON_STDIN], x->stdin_fd,
+          x->body == CGI_BODY_TO_SCRIPT ? POLLOUT : 0);
+    /* While small output is held back only its end is of interest. */
+    watch(&pfd[ON_STDOUT], x->stdout_fd, x->hold_until ? 0 : POLLIN);
+    watch(&pfd[ON_STDERR], x->stderr_fd, POLLIN);
+    /* Notes can wait until the launcher hangs up, unless the body waits. */
+    watch(&pfd[ON_CONTROL], x->control_fd,
+          x->body == CGI_BODY_START ? POLLIN : 0);
+
+    if (next) {
+        apr_time_t wait = next - apr_time_now();
+
+        if (wait < 0) {
+            wait = 0;
+        }
+        ts.tv_sec = (time_t)apr_time_sec(wait);
+        ts.tv_nsec = (long)apr_time_usec(wait) * 1000;
+        timeout = &ts;
+    }
+    if (ppoll(pfd, ON_MAX, timeout, NULL) < 0) {
+        return errno == EINTR ? OK
+                              : cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, errno,
+                                         "can't wait for its output");
+    }
+
+    if (pfd[ON_STDERR].revents && step_stderr(x) > 0) {
+        x->last_activity = apr_time_now();
+    }
+    if (pfd[ON_STDOUT].revents && x->stdout_fd >= 0) {
+        x->hold_until = 0;
+        rc = step_stdout(x);
+    }
+    if (rc == OK && x->phase != CGI_PHASE_DONE && pfd[ON_CONTROL].revents &&
+        x->control_fd >= 0) {
+        step_control(x);
+        if (x->control_fd < 0) {
+            rc = step_ended(x);
+        }
+    }
+    if (rc == OK && x->phase < CGI_PHASE_LINGER &&
+        (pfd[ON_STDIN].revents & (POLLERR | POLLHUP)) && x->stdin_fd >= 0) {
+        cgi_close_fd(&x->stdin_fd); /* the script does not want the rest */
+        x->discard = 1;
+        if (x->body == CGI_BODY_TO_SCRIPT) {
+            x->body = CGI_BODY_FROM_CLIENT;
+            x->body_more = 1;
+        }
+    }
+    if (rc == OK && x->phase < CGI_PHASE_LINGER) {
+        if (pfd[ON_CLIENT].revents & (POLLERR | POLLHUP)) {
+            return cgi_client_left(x);
+        }
+        if ((x->body == CGI_BODY_FROM_CLIENT &&
+             (x->body_more || x->client_fd < 0 || pfd[ON_CLIENT].revents)) ||
+            (x->body == CGI_BODY_TO_SCRIPT && pfd[ON_STDIN].revents)) {
+            rc = cgi_body_step(x);
+        }
+        else if (pfd[ON_CLIENT].revents & POLLRDHUP) {
+            x->client_gone = 1;
+            x->gone_at = apr_time_now();
+        }
+    }
+    if (rc == OK && x->phase != CGI_PHASE_DONE) {
+        rc = step_timers(x);
+    }
+    return rc;
+}
+
+/* The response is complete; what is left is on stderr, until it ends or the
+ * script exits. */
+static void step_linger(cgi_exec_t *x)
+{
+    cgi_close_fd(&x->stdin_fd);
+    cgi_close_fd(&x->stdout_fd);
+    x->body = CGI_BODY_DONE;
+    while (x->stderr_fd >= 0 && step_stderr(x) > 0) {
+        ;
+    }
+    if (x->stderr_fd < 0 || x->control_fd < 0) {
+        x->phase = CGI_PHASE_DONE;
+    }
+    else if (!x->linger_until) {
+        x->linger_until = apr_time_now() + LINGER_MAX;
+        ap_flush_conn(x->c); /* the client need not wait for this */
+    }
+}
+
+/* What a script finds in its environment, beyond httpd's own. */
+static void add_variables(cgi_exec_t *x)
+{
+    request_rec *r = x->r;
+    apr_table_t *env = r->subprocess_env;
+
+    ap_add_common_vars(r);
+    ap_add_cgi_vars(r);
+    apr_table_setn(env, "SCRIPT_FILENAME", x->options->script);
+    if (x->spool_fd >= 0) {
+        apr_table_setn(env, "CONTENT_LENGTH",
+                       apr_off_t_toa(r->pool, x->spool_length));
+    }
+    if (x->options->interpreter && !apr_table_get(env, "REDIRECT_STATUS")) {
+        /* php-cgi takes it as the sign that a server has chosen the file */
+        apr_table_setn(env, "REDIRECT_STATUS", "200");
+    }
+}
+
+/* How to see that the client hangs up or sends more. */
+static void find_client(cgi_exec_t *x)
+{
+    apr_pollfd_t pfd = {0};
+    apr_os_sock_t sock;
+    apr_os_file_t file;
+
+    x->client_fd = -1;
+    pfd.p = x->r->pool;
+    if (ap_get_pollfd_from_conn(x->c, &pfd, NULL) != APR_SUCCESS) {
+        return;
+    }
+    if (pfd.desc_type == APR_POLL_SOCKET &&
+        apr_os_sock_get(&sock, pfd.desc.s) == APR_SUCCESS) {
+        x->client_fd = sock;
+    }
+    else if (pfd.desc_type == APR_POLL_FILE &&
+             apr_os_file_get(&file, pfd.desc.f) == APR_SUCCESS) {
+        x->client_fd = file;
+    }
+}
+
+/* Whatever happens to the request, the script does not outlive it. */
+static apr_status_t release(void *data)
+{
+    cgi_exec_t *x = data;
+
+    if (x->errlines) {
+        cgi_errlines_end(x->errlines, apr_time_now());
+        x->errlines = NULL;
+    }
+    /* A script whose launcher died has lost the one who would end it. */
+    if (x->pid && x->control_fd < 0 && !x->exited && !x->fail_errno &&
+        x->stdout_fd >= 0) {
+        kill(-x->pid, SIGKILL);
+    }
+    cgi_close_fd(&x->stdin_fd);
+    cgi_close_fd(&x->stdout_fd);
+    cgi_close_fd(&x->stderr_fd);
+    cgi_close_fd(&x->control_fd); /* the end of the lease */
+    cgi_close_fd(&x->spool_fd);
+    return APR_SUCCESS;
+}
+
+int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
+{
+    cgi_exec_t *x = apr_pcalloc(r->pool, sizeof(*x));
+    int rc;
+
+    x->r = r;
+    x->c = r->connection;
+    x->options = options;
+    x->phase = CGI_PHASE_HEADER;
+    x->status = OK;
+    x->control_fd = x->stdin_fd = x->stdout_fd = x->stderr_fd = -1;
+    x->spool_fd = -1;
+    x->length_left = -1;
+    x->out_bb = apr_brigade_create(r->pool, x->c->bucket_alloc);
+    apr_pool_cleanup_register(r->pool, x, release, apr_pool_cleanup_null);
+
+    if ((rc = cgi_response_init(x)) != OK || (rc = cgi_body_init(x)) != OK) {
+        return rc;
+    }
+    add_variables(x);
+    find_client(x);
+    x->started = x->last_activity = apr_time_now();
+    rc = cgi_start(x);
+    while (rc == OK && x->phase != CGI_PHASE_DONE) {
+        if (x->phase == CGI_PHASE_LINGER) {
+            step_linger(x);
+        }
+        if (x->phase != CGI_PHASE_DONE) {
+            rc = step(x);
+        }
+    }
+    apr_pool_cleanup_run(r->pool, x, release);
+    return x->redirect && x->status == OK ? cgi_response_redirect(x)
+                                          : x->status;
+}

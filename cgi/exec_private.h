@@ -1,0 +1,141 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * One request on its way, as the parts of the engine share it. Only the
+ * thread of the request touches it.
+ */
+#ifndef CGI_EXEC_PRIVATE_H
+#define CGI_EXEC_PRIVATE_H
+
+#include <sys/types.h>
+
+#include "apr_buckets.h"
+
+#include "http_log.h"
+
+#include "cgi_exec.h"
+#include "errlines.h"
+#include "header.h"
+#include "wire.h"
+
+/** Where a request is. It only moves forward. */
+typedef enum {
+    CGI_PHASE_HEADER, /* waiting for the script's header block */
+    CGI_PHASE_BODY,   /* sending the script's output on */
+    CGI_PHASE_LINGER, /* response complete; the last words on stderr */
+    CGI_PHASE_DONE
+} cgi_phase_e;
+
+/** What the request body waits for. */
+typedef enum {
+    CGI_BODY_DONE,        /* nothing (more) to pass on */
+    CGI_BODY_START,       /* the script's start */
+    CGI_BODY_FROM_CLIENT, /* more of it from the client */
+    CGI_BODY_TO_SCRIPT    /* room in the script's stdin */
+} cgi_body_state_e;
+
+typedef struct cgi_exec_t {
+    request_rec *r;
+    conn_rec *c;
+    const cgi_exec_options_t *options;
+    cgi_phase_e phase;
+    int status; /* to return, once DONE */
+    int nph;    /* raw: no header to parse, no filters */
+
+    /* This side of the script; -1 when closed. */
+    int control_fd, stdin_fd, stdout_fd, stderr_fd;
+
+    /* What the launcher said. */
+    pid_t pid;       /* 0: not started yet */
+    int exited;      /* 1: wait_status is valid */
+    int wait_status; /* as of waitpid() */
+    int fail_errno;  /* not 0: it could not be started */
+    cgi_stage_e fail_stage;
+    int attempts; /* messages sent to a launcher */
+
+    /* Request body. */
+    cgi_body_state_e body;
+    int discard;   /* 1: the script has closed its stdin */
+    int body_more; /* 1: a filter may hold more: do not wait for the client */
+    apr_bucket_brigade *body_bb;
+    int spool_fd;           /* the whole body, or -1 */
+    apr_off_t spool_length; /* its bytes */
+
+    /* The client's connection. */
+    int client_fd;   /* -1: can't be polled */
+    int client_gone; /* 1: it has closed its side */
+
+    /* Response. */
+    char *head; /* collects the header block */
+    apr_size_t head_len, head_size, head_scanned;
+    apr_bucket_brigade *out_bb;
+    apr_off_t out_pending; /* bytes in out_bb */
+    apr_off_t length_left; /* of the script's Content-Length; -1: none */
+    apr_off_t total;       /* bytes of body so far */
+    int drop_body;         /* 1: what the script prints is not sent */
+    int streaming;         /* 1: something was flushed already */
+    const char *redirect;  /* local redirect, to follow at the end */
+
+    cgi_errlines_t *errlines; /* made when there is anything */
+
+    /* Times in microseconds of apr_time_now(); 0: none. */
+    apr_time_t started, last_activity;
+    apr_time_t hold_until; /* small output waits so long for its end */
+    apr_time_t linger_until;
+    apr_time_t gone_at; /* when the client closed its side */
+} cgi_exec_t;
+
+/** Log and return: `return cgi_fail(x, HTTP_..., rv, "...")`. The request is
+ * over, and the script too. Before the response began, status is what the
+ * client gets; after, the response is cut so that the client can tell. */
+int cgi_fail(cgi_exec_t *x, int status, apr_status_t rv, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/** The same for what the client did: nothing for an administrator to do. */
+int cgi_reject(cgi_exec_t *x, int status, apr_status_t rv, const char *fmt,
+               ...) __attribute__((format(printf, 4, 5)));
+
+/** The client has gone: nobody is there to be told. */
+int cgi_client_left(cgi_exec_t *x);
+
+/** Close one of x's descriptors. */
+void cgi_close_fd(int *fd);
+
+/* start.c: the message to the launcher */
+
+/** Make the pipes, ask a launcher for the script. @return OK or a status */
+int cgi_start(cgi_exec_t *x);
+
+/** The launcher says that it could not: log why. @return a status */
+int cgi_start_failed(cgi_exec_t *x);
+
+/** There are no means for another script now. @return 503 */
+int cgi_start_overload(cgi_exec_t *x, apr_status_t rv, const char *what);
+
+/* body.c: from the client to the script's stdin */
+
+/** Decide how the body goes, set up x->body. @return OK or a status. */
+int cgi_body_init(cgi_exec_t *x);
+
+/** Move as much as can be moved without waiting. @return OK or a status. */
+int cgi_body_step(cgi_exec_t *x);
+
+/* response.c: from the script's stdout to the client */
+
+/** Prepare for the script's output. @return OK or a status */
+int cgi_response_init(cgi_exec_t *x);
+
+/** Read stdout until it is empty, has ended (then it is closed), or enough
+ * was sent on for one turn. @return OK or a status */
+int cgi_response_read(cgi_exec_t *x);
+
+/** stdout has ended: finish the response. */
+int cgi_response_end(cgi_exec_t *x);
+
+/** Cut the response off: the client sees that it is not whole. */
+void cgi_response_abort(cgi_exec_t *x);
+
+/** Follow a local redirect (RFC 3875, 6.2.2), after the script's end. */
+int cgi_response_redirect(cgi_exec_t *x);
+
+#endif /* CGI_EXEC_PRIVATE_H */

@@ -1,0 +1,415 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apr_portable.h"
+#include "apr_strings.h"
+#include "apr_thread_proc.h"
+
+#include "ap_mpm.h"
+#include "http_core.h"
+#include "http_log.h"
+#include "unixd.h"
+
+#include "cgi_exec.h"
+#include "launch.h"
+
+CGI_EXEC_USE_LOG;
+
+/* Both modules' copies of the engine find each other's data by these names;
+ * the number changes with the layout of the data. */
+#define SHARED_KEY "cgi-exec-launchers-1"
+#define RETAINED_KEY "cgi-exec-processes-1"
+
+#define LAUNCHERS_MAX 4
+/* One that lives for less than this many microseconds died of its start. */
+#define QUICK_DEATH apr_time_from_sec(1)
+#define QUICK_DEATHS_MAX 3
+
+/* A launcher, of this generation or of an earlier one that still finishes.
+ * Kept over restarts, so that the parent knows whose death it is told of. */
+typedef struct process_t {
+    apr_proc_t proc;
+    int used;
+    int slot; /* in this generation's launchers, or -1 */
+} process_t;
+
+typedef struct retained_t {
+    process_t process[64];
+} retained_t;
+
+typedef struct launchers_t {
+    int queue[2]; /* launchers read 0, workers write 1 */
+    const char *path;
+    server_rec *s;
+    apr_pool_t *pool;
+    int n;
+    struct {
+        apr_time_t started;
+        int quick_deaths;
+        int wanted; /* 1: to be started by the monitor */
+    } slot[LAUNCHERS_MAX];
+} launchers_t;
+
+static launchers_t *launchers; /* this generation's */
+static retained_t *retained;
+
+const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
+                            const char *configured)
+{
+    const char *beside = NULL, *installed = CGI_LAUNCHER_DIR "/cgi-launcher";
+    Dl_info info;
+
+    if (configured) {
+        if (!access(configured, X_OK)) {
+            return configured;
+        }
+        ap_log_error(APLOG_MARK, APLOG_ERR, errno, s,
+                     "CGILauncher must name the program cgi-launcher: "
+                     "%s can't be executed",
+                     configured);
+        return NULL;
+    }
+    if (dladdr((void *)&launchers, &info) && info.dli_fname) {
+        beside = apr_pstrcat(p, ap_make_dirstr_parent(p, info.dli_fname),
+                             "cgi-launcher", NULL);
+        if (!access(beside, X_OK)) {
+            return beside;
+        }
+    }
+    if (!access(installed, X_OK)) {
+        return installed;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                 "the program cgi-launcher is missing or not executable: "
+                 "looked for %s and %s; install it there, or name it with "
+                 "CGILauncher",
+                 beside ? beside : "(no path of this module)", installed);
+    return NULL;
+}
+
+static process_t *free_process(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(retained->process) / sizeof(process_t); i++) {
+        if (!retained->process[i].used) {
+            return &retained->process[i];
+        }
+    }
+    return NULL;
+}
+
+static void maintain(int reason, void *data, apr_wait_t status);
+
+static apr_status_t spawn(int slot)
+{
+    launchers_t *l = launchers;
+    const char *argv[12];
+    apr_procattr_t *attr;
+    apr_file_t *queue = NULL;
+    apr_pool_t *p;
+    process_t *process = free_process();
+    apr_status_t rv;
+    int argc = 0;
+
+    if (!process) {
+        return APR_ENOMEM;
+    }
+    apr_pool_create(&p, l->pool);
+    argv[argc++] = l->path;
+    if (!geteuid()) {
+        argv[argc++] = "-n";
+        argv[argc++] = ap_unixd_config.user_name;
+        argv[argc++] = "-u";
+        argv[argc++] =
+            apr_psprintf(p, "%lu", (unsigned long)ap_unixd_config.user_id);
+        argv[argc++] = "-g";
+        argv[argc++] =
+            apr_psprintf(p, "%lu", (unsigned long)ap_unixd_config.group_id);
+    }
+    if (ap_unixd_config.chroot_dir) {
+        argv[argc++] = "-r";
+        argv[argc++] = ap_unixd_config.chroot_dir;
+    }
+    argv[argc] = NULL;
+
+    memset(process, 0, sizeof(*process));
+    if ((rv = apr_os_file_put(&queue, &l->queue[0], 0, p)) ||
+        (rv = apr_procattr_create(&attr, p)) ||
+        (rv = apr_procattr_child_in_set(attr, queue, NULL)) ||
+        (rv = apr_procattr_cmdtype_set(attr, APR_PROGRAM_ENV)) ||
+        (rv = apr_procattr_error_check_set(attr, 1)) ||
+        (rv = apr_proc_create(&process->proc, l->path, argv, NULL, attr, p))) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, l->s,
+                     "can't start the launcher %s", l->path);
+    }
+    else {
+        process->used = 1;
+        process->slot = slot;
+        l->slot[slot].started = apr_time_now();
+        apr_proc_other_child_register(&process->proc, maintain, process, NULL,
+                                      l->pool);
+    }
+    apr_pool_destroy(p);
+    return rv;
+}
+
+/* A launcher died: queued requests wait for the next one. */
+static void restart(int slot)
+{
+    launchers_t *l = launchers;
+
+    if (apr_time_now() - l->slot[slot].started < QUICK_DEATH) {
+        if (++l->slot[slot].quick_deaths >= QUICK_DEATHS_MAX) {
+            ap_log_error(APLOG_MARK, APLOG_ERR, 0, l->s,
+                         "the launcher %s keeps dying; the next try follows "
+                         "in some seconds",
+                         l->path);
+            l->slot[slot].wanted = 1;
+            return;
+        }
+    }
+    else {
+        l->slot[slot].quick_deaths = 0;
+    }
+    if (spawn(slot) != APR_SUCCESS) {
+        l->slot[slot].wanted = 1;
+    }
+}
+
+static void maintain(int reason, void *data, apr_wait_t status)
+{
+    process_t *process = data;
+    int state = AP_MPMQ_RUNNING;
+
+    if (reason == APR_OC_REASON_RESTART) {
+        apr_proc_other_child_unregister(process);
+        return;
+    }
+    if (reason != APR_OC_REASON_DEATH && reason != APR_OC_REASON_LOST) {
+        return;
+    }
+    apr_proc_other_child_unregister(process);
+    process->used = 0;
+    if (process->slot < 0 || ap_mpm_query(AP_MPMQ_MPM_STATE, &state) ||
+        state == AP_MPMQ_STOPPING) {
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, launchers->s,
+                 "launcher (process %ld) ended unexpectedly (status %d), "
+                 "starting another",
+                 (long)process->proc.pid, (int)status);
+    restart(process->slot);
+}
+
+void cgi_launch_monitor(void)
+{
+    int i;
+
+    for (i = 0; launchers && i < launchers->n; i++) {
+        if (launchers->slot[i].wanted) {
+            launchers->slot[i].wanted = spawn(i) != APR_SUCCESS;
+        }
+    }
+}
+
+/* Take over the launchers of earlier generations: they end by themselves
+ * when their last worker has, and the MPM asks who they were. */
+static void adopt_earlier(apr_pool_t *pconf)
+{
+    size_t i;
+
+    retained = ap_retained_data_get(RETAINED_KEY);
+    if (!retained) {
+        retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
+    }
+    for (i = 0; i < sizeof(retained->process) / sizeof(process_t); i++) {
+        process_t *process = &retained->process[i];
+
+        if (process->used) {
+            process->slot = -1;
+            apr_proc_other_child_register(&process->proc, maintain, process,
+                                          NULL, pconf);
+        }
+    }
+}
+
+static apr_status_t close_queue(void *data)
+{
+    launchers_t *l = data;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        if (l->queue[i] >= 0) {
+            close(l->queue[i]);
+            l->queue[i] = -1;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
+                             const char *path)
+{
+    void *shared = NULL;
+    int size = 1024 * 1024;
+    int i;
+    long cpus;
+
+    apr_pool_userdata_get(&shared, SHARED_KEY, pconf);
+    launchers = shared;
+    if (launchers) {
+        return APR_SUCCESS;
+    }
+    adopt_earlier(pconf);
+
+    launchers = apr_pcalloc(pconf, sizeof(*launchers));
+    launchers->path = path;
+    launchers->s = s;
+    launchers->pool = pconf;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+                   launchers->queue)) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, errno, s,
+                     "can't make the launcher's queue");
+        return errno;
+    }
+    apr_pool_cleanup_register(pconf, launchers, close_queue,
+                              apr_pool_cleanup_null);
+    /* A larger queue is welcome, a smaller one does no harm. */
+    (void)setsockopt(launchers->queue[1], SOL_SOCKET, SO_SNDBUF, &size,
+                     sizeof(size));
+    apr_pool_userdata_setn(launchers, SHARED_KEY, NULL, pconf);
+
+    cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    launchers->n = cpus < 1               ? 1
+                   : cpus > LAUNCHERS_MAX ? LAUNCHERS_MAX
+                                          : (int)cpus;
+    for (i = 0; i < launchers->n; i++) {
+        apr_status_t rv = spawn(i);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+void cgi_launch_child_init(void)
+{
+    /* The other module's copy may have been here before. */
+    if (launchers && launchers->queue[0] >= 0) {
+        close(launchers->queue[0]);
+        launchers->queue[0] = -1;
+    }
+}
+
+/* Put a large message into an unlinked file in memory. */
+static apr_status_t store(const void *data, apr_size_t size, int *fd)
+{
+    apr_size_t done = 0;
+
+    *fd = memfd_create("cgi-message", MFD_CLOEXEC);
+    if (*fd < 0) {
+        return errno;
+    }
+    while (done < size) {
+        ssize_t n = write(*fd, (const char *)data + done, size - done);
+
+        if (n < 0) {
+            apr_status_t rv = errno;
+
+            close(*fd);
+            *fd = -1;
+            return rv;
+        }
+        done += (apr_size_t)n;
+    }
+    return APR_SUCCESS;
+}
+
+/* Send the datagram, waiting for room. */
+static apr_status_t enqueue(const struct msghdr *msg,
+                            apr_interval_time_t timeout)
+{
+    apr_time_t until = 0;
+
+    while (sendmsg(launchers->queue[1], msg, MSG_NOSIGNAL | MSG_DONTWAIT) <
+           0) {
+        struct pollfd pfd = {.fd = launchers->queue[1], .events = POLLOUT};
+        apr_time_t now = apr_time_now();
+
+        /* ETOOMANYREFS: the launchers must take descriptors out first. */
+        if (errno != EAGAIN && errno != EINTR && errno != ETOOMANYREFS) {
+            return errno;
+        }
+        if (!until) {
+            until = now + timeout;
+        }
+        if (now >= until) {
+            return APR_TIMEUP;
+        }
+        if (errno == EAGAIN) {
+            (void)poll(&pfd, 1, (int)apr_time_as_msec(until - now) + 1);
+        }
+        else {
+            apr_sleep(apr_time_from_msec(1));
+        }
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
+                             const int fds[CGI_FD_MAX],
+                             apr_interval_time_t timeout, apr_pool_t *p)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int[CGI_FD_MAX]))];
+    } control;
+    struct iovec iov;
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
+    struct cmsghdr *cmsg;
+    int all[CGI_FD_MAX];
+    unsigned int nfds = CGI_FD_MESSAGE;
+    apr_size_t size;
+    void *data;
+    apr_status_t rv;
+
+    memcpy(all, fds, sizeof(all));
+    all[CGI_FD_MESSAGE] = -1;
+    rv = cgi_wire_encode(request, p, &data, &size);
+    if (rv == APR_SUCCESS && size > CGI_WIRE_INLINE_MAX) {
+        rv = store(data, size, &all[CGI_FD_MESSAGE]);
+        data = &size;
+        iov.iov_len = sizeof(size);
+        nfds++;
+    }
+    else {
+        iov.iov_len = size;
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    iov.iov_base = data;
+
+    memset(&control, 0, sizeof(control));
+    msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+    cmsg = CMSG_FIRSTHDR(&msg);
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+    memcpy(CMSG_DATA(cmsg), all, nfds * sizeof(int));
+    rv = enqueue(&msg, timeout);
+    if (all[CGI_FD_MESSAGE] >= 0) {
+        close(all[CGI_FD_MESSAGE]);
+    }
+    return rv;
+}

@@ -1,0 +1,50 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * httpd's side of the launchers: start, watch and restart them in the
+ * parent, talk to them in the workers.
+ */
+#ifndef CGI_LAUNCH_H
+#define CGI_LAUNCH_H
+
+#include "httpd.h"
+
+#include "wire.h"
+
+/** Find the launcher program. Run in the parent, at check_config.
+ * @param configured value of CGILauncher, or NULL: the program is looked for
+ *        beside the module's own file, then in the install directory
+ * @return its path; or NULL, logged with the places where it looked
+ */
+const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
+                            const char *configured);
+
+/** Start this generation's launchers, unless the other module has. Run in
+ * the parent, at post_config.
+ * @param pconf the launchers' queue lives as long as this pool
+ * @return APR_SUCCESS, or the error, logged
+ */
+apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
+                             const char *path);
+
+/** Drop what only the parent needs. Run in each worker, at child_init. */
+void cgi_launch_child_init(void);
+
+/** Ask for launchers that died too fast to be started again. Run in the
+ * parent, at monitor. */
+void cgi_launch_monitor(void);
+
+/**
+ * Queue one script. Never blocks for longer than the timeout.
+ * @param fds by cgi_wire_fd_e, CGI_FD_CONTROL to CGI_FD_STDERR; they remain
+ *        the caller's to close
+ * @param timeout in microseconds, for room in the queue
+ * @return APR_SUCCESS: the launcher will answer over the control socket, or
+ *         its end of that will be closed; APR_TIMEUP: no room; E2BIG:
+ *         environment and arguments too large; another error of the system
+ */
+apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
+                             const int fds[CGI_FD_MAX],
+                             apr_interval_time_t timeout, apr_pool_t *p);
+
+#endif /* CGI_LAUNCH_H */

@@ -1,0 +1,559 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * cgi-launcher: starts CGI programs for httpd's workers, and ends them.
+ *
+ * httpd's parent starts it with the queue as descriptor 0. Each message on
+ * the queue is one script to start (wire.h). The script gets the pipes that
+ * came with the message; nothing passes through here. The control socket
+ * that came along is the script's lease: when the worker closes it, for
+ * whatever reason, the script's process group is ended.
+ *
+ * It is small on purpose: fork() copies the page tables of the caller, and
+ * those of a worker are large. It is single-threaded, and never waits for
+ * anything but its poll set.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apr_general.h"
+#include "apr_hash.h"
+#include "apr_network_io.h"
+#include "apr_poll.h"
+#include "apr_portable.h"
+#include "apr_ring.h"
+#include "apr_thread_proc.h"
+#include "apr_time.h"
+
+#include "wire.h"
+
+#define QUEUE_FD 0
+
+/* A worker closes the lease when it saw the end of the output; the script
+ * is then about to exit. Only one that is not is ended. */
+#define EXIT_GRACE apr_time_from_msec(50)
+
+typedef enum {
+    SCRIPT_RUNNING, /* lease held */
+    SCRIPT_GRACE,   /* lease given back, SIGTERM at the deadline */
+    SCRIPT_TERM     /* SIGTERM sent, SIGKILL at the deadline */
+} script_state_e;
+
+typedef struct script_t script_t;
+struct script_t {
+    APR_RING_ENTRY(script_t) link; /* in launcher.ending, by no order */
+    apr_pool_t *pool;
+    pid_t pid; /* and process group */
+    script_state_e state;
+    int reaped;
+    apr_interval_time_t kill_timeout;
+    apr_time_t deadline; /* 0: none */
+    apr_pollfd_t control;
+    int control_fd;
+};
+
+static struct {
+    apr_pool_t *pool;
+    apr_pollset_t *pollset;
+    apr_hash_t *scripts;                         /* pid_t -> script_t */
+    APR_RING_HEAD(ending_ring, script_t) ending; /* GRACE and TERM */
+    apr_pollfd_t queue;
+    int queue_open;
+    struct rlimit nofile; /* as inherited, given on to scripts */
+    int nofile_raised;
+} launcher;
+
+static volatile sig_atomic_t child_died;
+static volatile sig_atomic_t told_to_stop;
+static char inline_message[CGI_WIRE_INLINE_MAX];
+
+static void die(const char *what)
+{
+    fprintf(stderr, "cgi-launcher: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static void on_signal(int sig)
+{
+    int saved_errno = errno;
+
+    if (sig == SIGCHLD) {
+        child_died = 1;
+    }
+    else {
+        told_to_stop = 1;
+    }
+    apr_pollset_wakeup(launcher.pollset);
+    errno = saved_errno;
+}
+
+/* A note that can't be sent has nobody to read it: the worker is gone. */
+static void send_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage)
+{
+    cgi_note_t note = {(int)kind, value, (int)stage};
+
+    (void)!send(fd, &note, sizeof(note), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* In the child: become the script. Does not return. */
+static void run_child(const cgi_wire_request_t *request,
+                      const int fds[CGI_FD_MAX])
+{
+    static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
+                                                RLIMIT_NPROC};
+    int i;
+
+    setpgid(0, 0);
+    if (launcher.nofile_raised) {
+        setrlimit(RLIMIT_NOFILE, &launcher.nofile);
+    }
+    for (i = 0; i < CGI_LIMIT_MAX; i++) {
+        if ((request->limits & (1u << i)) != 0 &&
+            setrlimit((__rlimit_resource_t)resource[i], &request->limit[i])) {
+            send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno,
+                      CGI_STAGE_LIMIT);
+            _exit(127);
+        }
+    }
+    /* All else is close-on-exec. Handled signals become default by exec. */
+    if (dup2(fds[CGI_FD_STDIN], 0) < 0 || dup2(fds[CGI_FD_STDOUT], 1) < 0 ||
+        dup2(fds[CGI_FD_STDERR], 2) < 0) {
+        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno,
+                  CGI_STAGE_MESSAGE);
+        _exit(127);
+    }
+    if (chdir(request->dir)) {
+        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno, CGI_STAGE_DIR);
+        _exit(127);
+    }
+    execve(request->path, (char *const *)request->argv,
+           (char *const *)request->env);
+    send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno, CGI_STAGE_EXEC);
+    _exit(127);
+}
+
+/* Give up the control socket, if there still is one. */
+static void close_control(script_t *script)
+{
+    if (script->control_fd >= 0) {
+        apr_pollset_remove(launcher.pollset, &script->control);
+        close(script->control_fd);
+        script->control_fd = -1;
+    }
+}
+
+static void forget(script_t *script)
+{
+    close_control(script);
+    if (script->state != SCRIPT_RUNNING) {
+        APR_RING_REMOVE(script, link);
+    }
+    apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), NULL);
+    apr_pool_destroy(script->pool);
+}
+
+/* The group exists from the child's setpgid() on; before, its one process
+ * can be reached by its own number. */
+static void signal_group(const script_t *script, int sig)
+{
+    if (kill(-script->pid, sig) && errno == ESRCH && !script->reaped) {
+        kill(script->pid, sig);
+    }
+}
+
+static void begin_grace(script_t *script)
+{
+    close_control(script);
+    script->state = SCRIPT_GRACE;
+    script->deadline = apr_time_now() + EXIT_GRACE;
+    APR_RING_INSERT_TAIL(&launcher.ending, script, script_t, link);
+}
+
+static void begin_term(script_t *script)
+{
+    if (script->state == SCRIPT_RUNNING) {
+        APR_RING_INSERT_TAIL(&launcher.ending, script, script_t, link);
+    }
+    close_control(script);
+    script->state = SCRIPT_TERM;
+    script->deadline =
+        script->kill_timeout ? apr_time_now() + script->kill_timeout : 0;
+    signal_group(script, SIGTERM);
+}
+
+static void on_exit_status(script_t *script, int status)
+{
+    script->reaped = 1;
+    switch (script->state) {
+    case SCRIPT_RUNNING:
+        send_note(script->control_fd, CGI_NOTE_EXITED, status, 0);
+        forget(script);
+        break;
+    case SCRIPT_GRACE:
+        forget(script);
+        break;
+    case SCRIPT_TERM:
+        /* The rest of its group has until the deadline. */
+        if (!script->deadline || (kill(-script->pid, 0) && errno == ESRCH)) {
+            forget(script);
+        }
+        break;
+    }
+}
+
+static void reap(void)
+{
+    script_t *script;
+    pid_t pid;
+    int status;
+
+    child_died = 0;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        script = apr_hash_get(launcher.scripts, &pid, sizeof(pid));
+        if (script) {
+            on_exit_status(script, status);
+        }
+    }
+}
+
+/* Act on deadlines; return the time until the next one, or -1. */
+static apr_interval_time_t run_timers(void)
+{
+    apr_time_t now, next = 0;
+    script_t *script, *after;
+
+    if (APR_RING_EMPTY(&launcher.ending, script_t, link)) {
+        return -1;
+    }
+    now = apr_time_now();
+    APR_RING_FOREACH_SAFE(script, after, &launcher.ending, script_t, link)
+    {
+        if (!script->deadline) {
+            continue;
+        }
+        if (script->deadline <= now) {
+            if (script->state == SCRIPT_GRACE) {
+                begin_term(script);
+            }
+            else {
+                signal_group(script, SIGKILL);
+                script->deadline = 0;
+                if (script->reaped) {
+                    forget(script);
+                }
+                continue;
+            }
+        }
+        if (script->deadline && (!next || script->deadline < next)) {
+            next = script->deadline;
+        }
+    }
+    if (!next) {
+        return -1;
+    }
+    return next > now ? next - now : 0;
+}
+
+/* Start the script of a message that arrived whole. */
+static void start(const cgi_wire_request_t *request, apr_pool_t *pool,
+                  int fds[CGI_FD_MAX])
+{
+    script_t *script = apr_pcalloc(pool, sizeof(*script));
+    apr_socket_t *socket = NULL;
+    apr_proc_t proc;
+    apr_status_t rv;
+
+    rv = apr_proc_fork(&proc, pool);
+    if (rv == APR_INCHILD) {
+        run_child(request, fds);
+    }
+    if (rv != APR_INPARENT) {
+        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv, CGI_STAGE_FORK);
+        apr_pool_destroy(pool);
+        return;
+    }
+    script->pool = pool;
+    script->pid = proc.pid;
+    script->state = SCRIPT_RUNNING;
+    script->kill_timeout = apr_time_from_msec((apr_time_t)request->kill_ms);
+    script->control_fd = fds[CGI_FD_CONTROL];
+    send_note(script->control_fd, CGI_NOTE_STARTED, proc.pid, 0);
+    fds[CGI_FD_CONTROL] = -1; /* ours from here on */
+    apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), script);
+
+    apr_os_sock_put(&socket, &script->control_fd, pool);
+    script->control.p = pool;
+    script->control.desc_type = APR_POLL_SOCKET;
+    script->control.desc.s = socket;
+    script->control.client_data = script;
+    script->control.reqevents = 0; /* the end of the lease is a hang-up */
+    rv = apr_pollset_add(launcher.pollset, &script->control);
+    if (rv != APR_SUCCESS) {
+        close(script->control_fd);
+        script->control_fd = -1;
+        begin_term(script);
+    }
+}
+
+/* Read a message that came as a file. */
+static void *read_file(int fd, apr_size_t size, apr_pool_t *pool)
+{
+    char *data;
+    apr_size_t have = 0;
+
+    if (size > CGI_WIRE_MAX) {
+        return NULL;
+    }
+    data = apr_palloc(pool, size);
+    while (have < size) {
+        ssize_t n = pread(fd, data + have, size - have, (off_t)have);
+
+        if (n <= 0) {
+            return NULL;
+        }
+        have += (apr_size_t)n;
+    }
+    return data;
+}
+
+/* Take the descriptors out of a message; those that are not there are -1. */
+static int take_descriptors(struct msghdr *msg, int fds[CGI_FD_MAX])
+{
+    struct cmsghdr *c;
+    int n = 0;
+
+    for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            n = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            memcpy(fds, CMSG_DATA(c), (size_t)n * sizeof(int));
+        }
+    }
+    return n;
+}
+
+/* Take one message from the queue. */
+static void receive(void)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(CGI_FD_MAX * sizeof(int))];
+    } control;
+    struct iovec iov = {inline_message, sizeof(inline_message)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = CMSG_LEN(sizeof(int[CGI_FD_MAX]))};
+    int fds[CGI_FD_MAX] = {-1, -1, -1, -1, -1};
+    cgi_wire_request_t request;
+    apr_size_t size = 0;
+    apr_pool_t *pool;
+    void *data = inline_message;
+    ssize_t n;
+    int i, nfds;
+
+    n = recvmsg(QUEUE_FD, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EINTR) {
+            die("reading the queue");
+        }
+        return;
+    }
+    if (n == 0) { /* the last worker of this generation is gone */
+        apr_pollset_remove(launcher.pollset, &launcher.queue);
+        launcher.queue_open = 0;
+        return;
+    }
+    nfds = take_descriptors(&msg, fds);
+    apr_pool_create(&pool, launcher.pool);
+    if (fds[CGI_FD_MESSAGE] >= 0 && n == (ssize_t)sizeof(size)) {
+        memcpy(&size, inline_message, sizeof(size));
+        data = read_file(fds[CGI_FD_MESSAGE], size, pool);
+    }
+    else {
+        size = (apr_size_t)n;
+    }
+    if (nfds <= CGI_FD_STDERR || (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
+        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EMFILE,
+                  CGI_STAGE_MESSAGE);
+        apr_pool_destroy(pool);
+    }
+    else if (!data || cgi_wire_decode(&request, data, size, pool)) {
+        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EINVAL,
+                  CGI_STAGE_MESSAGE);
+        apr_pool_destroy(pool);
+    }
+    else {
+        start(&request, pool, fds);
+    }
+    for (i = 0; i < CGI_FD_MAX; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+}
+
+static void end_all(void)
+{
+    apr_hash_index_t *hi;
+    void *val;
+
+    told_to_stop = 0;
+    for (hi = apr_hash_first(launcher.pool, launcher.scripts); hi;
+         hi = apr_hash_next(hi)) {
+        apr_hash_this(hi, NULL, NULL, &val);
+        if (((script_t *)val)->state != SCRIPT_TERM) {
+            begin_term(val);
+        }
+    }
+    if (launcher.queue_open) {
+        apr_pollset_remove(launcher.pollset, &launcher.queue);
+        launcher.queue_open = 0;
+    }
+}
+
+static void serve(void)
+{
+    while (launcher.queue_open || apr_hash_count(launcher.scripts)) {
+        const apr_pollfd_t *ready;
+        apr_interval_time_t wait;
+        apr_int32_t n, i;
+
+        if (told_to_stop) {
+            end_all();
+        }
+        if (child_died) {
+            reap();
+        }
+        wait = run_timers();
+        if (!launcher.queue_open && !apr_hash_count(launcher.scripts)) {
+            break;
+        }
+        n = 0;
+        (void)apr_pollset_poll(launcher.pollset, wait, &n, &ready);
+        for (i = 0; i < n; i++) {
+            if (ready[i].client_data) {
+                begin_grace(ready[i].client_data);
+            }
+            else {
+                receive();
+            }
+        }
+    }
+}
+
+/* Signals as if nobody had touched them: scripts inherit what is set here.
+ * httpd's parent may ignore SIGPIPE and SIGXFSZ, and exec keeps that. */
+static void reset_signals(void)
+{
+    struct sigaction act;
+    sigset_t none;
+    int sig;
+
+    memset(&act, 0, sizeof(act));
+    sigemptyset(&act.sa_mask);
+    act.sa_handler = SIG_DFL;
+    for (sig = 1; sig < NSIG; sig++) {
+        sigaction(sig, &act, NULL);
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+
+    act.sa_handler = on_signal;
+    act.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+    sigaction(SIGCHLD, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+}
+
+/* As root: become the user that httpd's workers run as. */
+static void drop_privileges(const char *user, const char *uid, const char *gid,
+                            const char *root)
+{
+    if (root && (chdir(root) || chroot(root) || chdir("/"))) {
+        die(root);
+    }
+    if (uid && gid) {
+        gid_t g = (gid_t)strtoul(gid, NULL, 10);
+        uid_t u = (uid_t)strtoul(uid, NULL, 10);
+
+        if (setgid(g) || initgroups(user, g) || setuid(u)) {
+            die("becoming the user of the workers");
+        }
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    const char *user = NULL, *uid = NULL, *gid = NULL, *root = NULL;
+    apr_socket_t *socket = NULL;
+    struct rlimit raised;
+    int c, fd = QUEUE_FD, type = 0;
+    socklen_t len = sizeof(type);
+
+    while ((c = getopt(argc, argv, "n:u:g:r:")) != -1) {
+        switch (c) {
+        case 'n':
+            user = optarg;
+            break;
+        case 'u':
+            uid = optarg;
+            break;
+        case 'g':
+            gid = optarg;
+            break;
+        case 'r':
+            root = optarg;
+            break;
+        default:
+            return 2;
+        }
+    }
+    if (getsockopt(QUEUE_FD, SOL_SOCKET, SO_TYPE, &type, &len) ||
+        type != SOCK_SEQPACKET) {
+        fprintf(stderr, "cgi-launcher is started by httpd, not by hand\n");
+        return 2;
+    }
+    if (close_range(3, ~0u, 0)) {
+        die("closing descriptors");
+    }
+    fcntl(QUEUE_FD, F_SETFD, FD_CLOEXEC);
+    setpgid(0, 0); /* Ctrl-C at a terminal is for httpd's parent only */
+    drop_privileges(user, uid, gid, root);
+
+    /* Each running script holds one descriptor here. */
+    if (!getrlimit(RLIMIT_NOFILE, &launcher.nofile) &&
+        launcher.nofile.rlim_cur < launcher.nofile.rlim_max) {
+        raised = launcher.nofile;
+        raised.rlim_cur = raised.rlim_max;
+        launcher.nofile_raised = !setrlimit(RLIMIT_NOFILE, &raised);
+    }
+
+    apr_initialize();
+    apr_pool_create(&launcher.pool, NULL);
+    launcher.scripts = apr_hash_make(launcher.pool);
+    APR_RING_INIT(&launcher.ending, script_t, link);
+    if (apr_pollset_create(&launcher.pollset, 1024, launcher.pool,
+                           APR_POLLSET_WAKEABLE) != APR_SUCCESS) {
+        die("creating the poll set");
+    }
+    reset_signals();
+    apr_os_sock_put(&socket, &fd, launcher.pool);
+    launcher.queue.p = launcher.pool;
+    launcher.queue.desc_type = APR_POLL_SOCKET;
+    launcher.queue.desc.s = socket;
+    launcher.queue.reqevents = APR_POLLIN;
+    if (apr_pollset_add(launcher.pollset, &launcher.queue) != APR_SUCCESS) {
+        die("watching the queue");
+    }
+    launcher.queue_open = 1;
+    serve();
+    return 0;
+}

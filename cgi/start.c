@@ -1,0 +1,269 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The start of a script: its pipes, arguments and environment, the message
+ * to the launcher; and what it means when the start fails.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "httpd.h"
+
+#include "apr_lib.h"
+#include "apr_strings.h"
+
+#include "http_core.h"
+#include "http_protocol.h"
+
+#include "environment.h"
+#include "exec_private.h"
+#include "launch.h"
+
+CGI_EXEC_USE_LOG;
+
+/* From SIGTERM to SIGKILL, as in httpd's other CGI modules. */
+#define KILL_MS 3000
+
+/* Name the interpreter in the first line of a script, for the log. */
+static const char *interpreter_of(cgi_exec_t *x)
+{
+    char line[256];
+    ssize_t n;
+    char *start, *end;
+    int fd = open(x->options->script, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return NULL;
+    }
+    n = read(fd, line, sizeof(line) - 1);
+    close(fd);
+    if (n < 3 || line[0] != '#' || line[1] != '!') {
+        return NULL;
+    }
+    line[n] = '\0';
+    start = line + 2 + strspn(line + 2, " \t");
+    end = start + strcspn(start, " \t\r\n");
+    if (*end == '\r') { /* a common accident: it is part of the name */
+        return apr_pstrcat(
+            x->r->pool, apr_pstrndup(x->r->pool, start, (size_t)(end - start)),
+            " followed by a carriage return", NULL);
+    }
+    return apr_pstrndup(x->r->pool, start, (size_t)(end - start));
+}
+
+/* Overload: the client may come again. */
+int cgi_start_overload(cgi_exec_t *x, apr_status_t rv, const char *what)
+{
+    apr_table_setn(x->r->err_headers_out, "Retry-After", "2");
+    return cgi_fail(x, HTTP_SERVICE_UNAVAILABLE, rv, "can't be started: %s",
+                    what);
+}
+
+/* The script could not be started: say why, in httpd's statuses. */
+int cgi_start_failed(cgi_exec_t *x)
+{
+    const char *interpreter;
+    struct stat st;
+    int err = x->fail_errno;
+
+    switch (x->fail_stage) {
+    case CGI_STAGE_FORK:
+        return cgi_start_overload(x, err, "no process could be made");
+    case CGI_STAGE_MESSAGE:
+        return cgi_start_overload(x, err,
+                                  "the launcher is out of descriptors");
+    case CGI_STAGE_LIMIT:
+        return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, err,
+                        "a limit of RLimitCPU, RLimitMEM or RLimitNPROC "
+                        "can't be set");
+    case CGI_STAGE_DIR:
+        return cgi_fail(
+            x, err == EACCES ? HTTP_FORBIDDEN : HTTP_INTERNAL_SERVER_ERROR,
+            err, "can't change to its directory");
+    case CGI_STAGE_EXEC:
+        break;
+    }
+    interpreter = x->options->interpreter ? x->options->interpreter[0]
+                                          : interpreter_of(x);
+    switch (err) {
+    case EACCES:
+    case EPERM:
+        if (interpreter && !access(x->options->script, X_OK)) {
+            return cgi_fail(x, HTTP_FORBIDDEN, err,
+                            "its interpreter %s can't be executed",
+                            interpreter);
+        }
+        return cgi_fail(x, HTTP_FORBIDDEN, err,
+                        "the script is not executable by the server");
+    case ENOENT:
+    case ENOTDIR:
+        if (stat(x->options->script, &st)) {
+            return cgi_fail(x, HTTP_NOT_FOUND, err, "the script has gone");
+        }
+        return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, err,
+                        "its interpreter %s does not exist",
+                        interpreter ? interpreter : "(dynamic loader)");
+    case ENOEXEC:
+        return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, err,
+                        "not a program: a script needs a first line such as "
+                        "#!/bin/sh");
+    case E2BIG:
+        return cgi_fail(x, HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, err,
+                        "its environment is larger than the system allows");
+    case EAGAIN:
+    case ENOMEM:
+    case ENFILE:
+    case EMFILE:
+        return cgi_start_overload(x, err, "the system is out of resources");
+    default:
+        return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, err,
+                        "can't be executed");
+    }
+}
+
+/* A descriptor that reads as empty, for a script without a body. */
+static int open_nothing(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int set_nonblocking(int fd)
+{
+    return fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
+/* Words of the command line, and the program that is executed. */
+static const char *const *make_argv(cgi_exec_t *x, const char **path)
+{
+    const cgi_exec_options_t *o = x->options;
+    request_rec *r = x->r;
+    const char *const *words = NULL;
+    const char **argv;
+    int i, n = 0, nwords = 0;
+    int wanted = o->dir->query_args < 0 ? o->query_args : o->dir->query_args;
+
+    *path = o->script;
+    if (o->interpreter) {
+        *path = o->interpreter[0];
+        while (o->interpreter[n]) {
+            n++;
+        }
+    }
+    else if (wanted && r->method_number == M_GET) { /* HEAD is one too */
+        words = cgi_environment_words(r->args, &nwords, r->pool);
+    }
+    argv = apr_palloc(r->pool, (size_t)(n + nwords + 2) * sizeof(*argv));
+    for (i = 0; i < n; i++) {
+        argv[i] = o->interpreter[i];
+    }
+    argv[n++] = o->interpreter ? o->script : apr_filepath_name_get(o->script);
+    for (i = 0; i < nwords; i++) {
+        argv[n++] = words[i];
+    }
+    argv[n] = NULL;
+    return argv;
+}
+
+static void add_limit(cgi_wire_request_t *request, cgi_wire_limit_e which,
+                      const struct rlimit *limit)
+{
+    if (limit) {
+        request->limits |= 1u << which;
+        request->limit[which] = *limit;
+    }
+}
+
+static void make_request(cgi_exec_t *x, cgi_wire_request_t *request)
+{
+    core_dir_config *core = ap_get_core_module_config(x->r->per_dir_config);
+
+    memset(request, 0, sizeof(*request));
+    request->dir = ap_make_dirstr_parent(x->r->pool, x->options->script);
+    request->argv = make_argv(x, &request->path);
+    request->env =
+        cgi_environment_make(x->r->subprocess_env, getenv("TZ"), x->r->pool);
+    request->kill_ms =
+        x->options->dir->kill_timeout < 0
+            ? KILL_MS
+            : (unsigned int)apr_time_as_msec(x->options->dir->kill_timeout);
+    add_limit(request, CGI_LIMIT_CPU, core->limit_cpu);
+    add_limit(request, CGI_LIMIT_MEM, core->limit_mem);
+    add_limit(request, CGI_LIMIT_NPROC, core->limit_nproc);
+}
+
+static void close_pairs(int theirs[CGI_FD_MAX])
+{
+    int i;
+
+    for (i = 0; i < CGI_FD_MAX; i++) {
+        cgi_close_fd(&theirs[i]);
+    }
+}
+
+/* Make the pipes: ours into x, theirs into the array. */
+static apr_status_t make_pipes(cgi_exec_t *x, int theirs[CGI_FD_MAX])
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        return errno;
+    }
+    x->control_fd = pair[0];
+    theirs[CGI_FD_CONTROL] = pair[1];
+    if (pipe2(pair, O_CLOEXEC)) {
+        return errno;
+    }
+    x->stdout_fd = pair[0];
+    theirs[CGI_FD_STDOUT] = pair[1];
+    if (pipe2(pair, O_CLOEXEC)) {
+        return errno;
+    }
+    x->stderr_fd = pair[0];
+    theirs[CGI_FD_STDERR] = pair[1];
+    if (set_nonblocking(x->stderr_fd) || set_nonblocking(x->stdout_fd)) {
+        return errno;
+    }
+    if (x->body == CGI_BODY_DONE) {
+        theirs[CGI_FD_STDIN] = x->spool_fd < 0
+                                   ? open_nothing()
+                                   : fcntl(x->spool_fd, F_DUPFD_CLOEXEC, 0);
+        return theirs[CGI_FD_STDIN] < 0 ? errno : APR_SUCCESS;
+    }
+    if (pipe2(pair, O_CLOEXEC)) {
+        return errno;
+    }
+    theirs[CGI_FD_STDIN] = pair[0];
+    x->stdin_fd = pair[1];
+    return set_nonblocking(x->stdin_fd) ? errno : APR_SUCCESS;
+}
+
+/* Ask a launcher for the script. */
+int cgi_start(cgi_exec_t *x)
+{
+    int theirs[CGI_FD_MAX] = {-1, -1, -1, -1, -1};
+    cgi_wire_request_t request;
+    apr_status_t rv;
+
+    x->attempts++;
+    rv = make_pipes(x, theirs);
+    if (rv != APR_SUCCESS) {
+        close_pairs(theirs);
+        return cgi_start_overload(x, rv, "no pipe could be made");
+    }
+    make_request(x, &request);
+    rv = cgi_launch_send(&request, theirs, x->r->server->timeout, x->r->pool);
+    close_pairs(theirs);
+    if (rv == E2BIG) {
+        return cgi_fail(x, HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, rv,
+                        "its environment is larger than the system allows");
+    }
+    if (rv != APR_SUCCESS) {
+        return cgi_start_overload(x, rv, "the launchers do not take requests");
+    }
+    return OK;
+}
