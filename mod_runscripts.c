@@ -1,0 +1,445 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/*
+ * mod_runscripts: with Options RunScripts, a request for /dir/foo runs the
+ * script foo.doit or foo.nph that lies in that directory among ordinary
+ * files. This file holds the configuration, the hooks and the choice.
+ */
+
+#include "runscripts/runscripts.h"
+
+#include "http_core.h"
+#include "http_log.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "apr_strings.h"
+
+#include <string.h>
+
+/* What is kept for a request that the choice was made for. */
+typedef struct runscripts_request_t {
+    const char *script; /* the file that runs, as in r->filename; or NULL */
+} runscripts_request_t;
+
+/* --- configuration --- */
+
+static void *create_dir(apr_pool_t *p, char *path)
+{
+    runscripts_dir_t *dir = apr_pcalloc(p, sizeof(*dir));
+
+    (void)path;
+    cgi_exec_dir_init(&dir->exec);
+    runscripts_options_init(dir);
+    return dir;
+}
+
+static void *merge_dir(apr_pool_t *p, void *base_, void *add_)
+{
+    const runscripts_dir_t *base = base_, *add = add_;
+    runscripts_dir_t *dir = apr_pcalloc(p, sizeof(*dir));
+
+    cgi_exec_dir_merge(&dir->exec, &base->exec, &add->exec);
+    runscripts_options_merge(dir, base, add);
+    dir->suffixes = add->suffixes ? add->suffixes : base->suffixes;
+    dir->nph_suffixes =
+        add->nph_suffixes ? add->nph_suffixes : base->nph_suffixes;
+    return dir;
+}
+
+static void *create_server(apr_pool_t *p, server_rec *s)
+{
+    cgi_exec_server_t *server = apr_pcalloc(p, sizeof(*server));
+
+    (void)s;
+    cgi_exec_server_init(server);
+    return server;
+}
+
+static void *merge_server(apr_pool_t *p, void *base, void *add)
+{
+    cgi_exec_server_t *server = apr_pcalloc(p, sizeof(*server));
+
+    cgi_exec_server_merge(server, base, add);
+    return server;
+}
+
+/* RunScriptsSuffix and, with a non-NULL info, RunScriptsNPHSuffix. */
+static const char *set_suffixes(cmd_parms *cmd, void *dir_, int argc,
+                                char *const argv[])
+{
+    runscripts_dir_t *dir = dir_;
+    const char *error = runscripts_suffixes_check(cmd->pool, argc, argv);
+    apr_array_header_t *list;
+    const apr_array_header_t *other;
+    int i, j;
+
+    if (error) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", error, NULL);
+    }
+    other = cmd->info ? dir->suffixes : dir->nph_suffixes;
+    list = apr_array_make(cmd->pool, argc, sizeof(char *));
+    for (i = 0; i < argc; i++) {
+        for (j = 0; other && j < other->nelts; j++) {
+            if (!strcmp(argv[i], APR_ARRAY_IDX(other, j, const char *))) {
+                return apr_psprintf(cmd->pool,
+                                    "%s: suffix \"%s\" must not stand for "
+                                    "plain and NPH scripts at once",
+                                    cmd->cmd->name, argv[i]);
+            }
+        }
+        APR_ARRAY_PUSH(list, const char *) = argv[i];
+    }
+    *(cmd->info ? &dir->nph_suffixes : &dir->suffixes) = list;
+    return NULL;
+}
+
+/* clang-format off */
+static const command_rec commands[] = {
+    /* Where core has these directives, we must have them too, else core's
+     * handler would be called alone. */
+    AP_INIT_RAW_ARGS("Options", runscripts_options_set, NULL, OR_OPTIONS,
+                     "RunScripts runs foo.doit for a request for foo"),
+    AP_INIT_RAW_ARGS("AllowOverride", runscripts_override_set, NULL,
+                     ACCESS_CONF, "Options=RunScripts allows that option"),
+    AP_INIT_TAKE_ARGV("RunScriptsSuffix", set_suffixes, NULL,
+                      RSRC_CONF | ACCESS_CONF,
+                      "suffixes of scripts, .doit by default"),
+    AP_INIT_TAKE_ARGV("RunScriptsNPHSuffix", set_suffixes, (void *)1,
+                      RSRC_CONF | ACCESS_CONF,
+                      "suffixes of NPH scripts, .nph by default"),
+    CGI_EXEC_COMMANDS,
+    {NULL}
+};
+/* clang-format on */
+
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s)
+{
+    (void)pconf, (void)plog, (void)ptemp, (void)s;
+    runscripts_options_restore(ap_conftree);
+    return OK;
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    (void)pconf, (void)plog, (void)ptemp, (void)s;
+    runscripts_speling_guard();
+    return OK;
+}
+
+/* --- which script is this URL? --- */
+
+/* Log why a request ends here and return what the hook is to return. */
+static int fail(request_rec *r, int status, const char *why, const char *what)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s", what, why);
+    return status;
+}
+
+static runscripts_dir_t *dir_of(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &runscripts_module);
+}
+
+static runscripts_request_t *state_of(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &runscripts_module);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Did the administrator give the directory another handler? Core's own test
+ * comes in the fixups phase, too late for us. */
+static int has_handler(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *name = core->handler, *error = NULL;
+
+    if (core->expr_handler) {
+        name = ap_expr_str_exec(r, core->expr_handler, &error);
+        if (error) {
+            return 1; /* core will refuse the request */
+        }
+    }
+    return name && ap_cstr_casecmp(name, "none");
+}
+
+/* The directory that DirectoryIndex and FallbackResource look a name up for
+ * may be asked with POST; the look-up itself is always a GET. */
+static int is_get(const request_rec *r)
+{
+    if (r->main && r->main->finfo.filetype != APR_REG) {
+        r = r->main;
+    }
+    return r->method_number == M_GET;
+}
+
+/* The first file that has one of the suffixes. lstat: a link that leads
+ * nowhere is there, too, and httpd says what becomes of it. */
+static const char *find_suffixed(request_rec *r,
+                                 const apr_array_header_t *suffixes,
+                                 apr_finfo_t *info)
+{
+    int i;
+
+    for (i = 0; i < suffixes->nelts; i++) {
+        const char *path =
+            apr_pstrcat(r->pool, r->filename,
+                        APR_ARRAY_IDX(suffixes, i, const char *), NULL);
+        apr_status_t rv =
+            apr_stat(info, path, APR_FINFO_TYPE | APR_FINFO_LINK, r->pool);
+
+        if (rv == APR_SUCCESS || rv == APR_INCOMPLETE) {
+            return path;
+        }
+    }
+    return NULL;
+}
+
+static const char *find_script(request_rec *r, const runscripts_dir_t *dir,
+                               apr_finfo_t *info)
+{
+    const char *script = find_suffixed(r, runscripts_suffixes(dir), info);
+    apr_finfo_t other;
+
+    if (!script) {
+        return find_suffixed(r, runscripts_nph_suffixes(dir), info);
+    }
+    if (APLOGrdebug(r) &&
+        find_suffixed(r, runscripts_nph_suffixes(dir), &other)) {
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                      "%s is chosen, although there is an NPH script of the "
+                      "same name",
+                      script);
+    }
+    return script;
+}
+
+/* Let the request be for the script, as if it had been asked for by name:
+ * everything that core looks up on the way to a file is looked up anew. */
+static int walk_to(request_rec *r, const char *script)
+{
+    char *path_info = r->path_info;
+    const core_dir_config *core;
+    int status;
+
+    r->filename = apr_pstrdup(r->pool, script);
+    r->canonical_filename = NULL;
+    r->finfo.filetype = APR_NOFILE;
+    r->finfo.valid = 0;
+    /* Without it, should the name turn out to be a directory, so that core
+     * doesn't go down into it. */
+    r->path_info = NULL;
+    r->per_dir_config = r->server->lookup_defaults;
+
+    if ((status = ap_directory_walk(r)) != OK ||
+        (status = ap_file_walk(r)) != OK ||
+        (status = ap_location_walk(r)) != OK ||
+        (status = ap_if_walk(r)) != OK) {
+        return status;
+    }
+    r->path_info = path_info;
+    core = ap_get_core_module_config(r->per_dir_config);
+    if (core->log) {
+        r->log = core->log;
+    }
+    return OK;
+}
+
+static int run_instead(request_rec *r, const char *script,
+                       const apr_finfo_t *info)
+{
+    runscripts_request_t *state;
+    const runscripts_dir_t *dir;
+    int status;
+
+    if (info->filetype == APR_DIR) {
+        return fail(r, HTTP_FORBIDDEN, "a directory can't be run", script);
+    }
+    if ((status = walk_to(r, script)) != OK) {
+        return status; /* logged by core */
+    }
+    if (r->finfo.filetype != APR_REG) {
+        return fail(r, HTTP_FORBIDDEN, "a script must be a regular file",
+                    script);
+    }
+    dir = dir_of(r);
+    if (!dir->option.on ||
+        !runscripts_name_kind(dir, base_name(r->filename))) {
+        return fail(r, HTTP_FORBIDDEN,
+                    "Options RunScripts is off for this file", script);
+    }
+    state = apr_pcalloc(r->pool, sizeof(*state));
+    state->script = r->filename;
+    ap_set_module_config(r->request_config, &runscripts_module, state);
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                  "%s is run by %s, path info \"%s\"", r->uri, script,
+                  r->path_info ? r->path_info : "");
+    return OK;
+}
+
+/* All sections that can hold Options have been merged now, and nothing has
+ * been decided about access yet. */
+static int choose(request_rec *r)
+{
+    const runscripts_dir_t *dir = dir_of(r);
+    const char *name, *script;
+    apr_finfo_t info;
+
+    if (dir->denied) {
+        ap_log_rerror(APLOG_MARK, APLOG_ALERT, 0, r, "%s", dir->denied);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (!dir->option.on) {
+        return DECLINED;
+    }
+    /* A handler that is known this early is ScriptAlias or its like. */
+    if (r->handler || r->proxyreq || !r->filename || r->filename[0] != '/' ||
+        r->finfo.filetype == APR_DIR) {
+        return DECLINED;
+    }
+    name = base_name(r->filename);
+    if (runscripts_name_hidden(dir, name)) {
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                      "%s is never served: its name is that of a script or "
+                      "an editor's copy",
+                      r->filename);
+        if (r->main) {
+            /* mod_autoindex shows what access control refuses. */
+            return HTTP_NOT_FOUND;
+        }
+        /* To the client it is to look as if there was nothing, but access
+         * control comes first then. */
+        ap_set_module_config(
+            r->request_config, &runscripts_module,
+            apr_pcalloc(r->pool, sizeof(runscripts_request_t)));
+        return OK;
+    }
+    if (!*name || has_handler(r)) {
+        return DECLINED;
+    }
+    if (r->finfo.filetype == APR_REG && is_get(r) && !(r->args && *r->args) &&
+        !(r->path_info && *r->path_info)) {
+        return DECLINED; /* the cover sheet, or any other file */
+    }
+    script = find_script(r, dir, &info);
+    return script ? run_instead(r, script, &info) : DECLINED;
+}
+
+static int check_type(request_rec *r)
+{
+    const runscripts_request_t *state = state_of(r);
+
+    if (!state) {
+        return DECLINED;
+    }
+    if (!state->script) {
+        return HTTP_NOT_FOUND;
+    }
+    /* So that nobody derives type, language or encoding of the response
+     * from the script's name. IncludesNOEXEC forbids what isn't text. */
+    ap_set_content_type(r, "application/x-httpd-cgi");
+    return OK;
+}
+
+static int is_dav_leak(const request_rec *r)
+{
+    const char *depth;
+
+    if (r->finfo.filetype != APR_DIR || !r->handler ||
+        strcmp(r->handler, "dav-handler") || !dir_of(r)->option.on) {
+        return 0;
+    }
+    if (r->method_number == M_PROPFIND) {
+        depth = apr_table_get(r->headers_in, "Depth");
+        return !depth || strcmp(depth, "0");
+    }
+    return r->method_number == M_COPY || r->method_number == M_MOVE;
+}
+
+static int fixups(request_rec *r)
+{
+    const runscripts_request_t *state = state_of(r);
+
+    if (state && state->script) {
+        /* mod_rewrite may have made another request of it. */
+        if (!strcmp(r->filename, state->script)) {
+            r->handler = RUNSCRIPTS_HANDLER;
+        }
+        return OK;
+    }
+    if (is_dav_leak(r)) {
+        /* mod_dav reads the directory by itself. */
+        return fail(r, HTTP_FORBIDDEN,
+                    "with Options RunScripts, mod_dav must not list or copy "
+                    "the directory: it would show scripts",
+                    r->filename);
+    }
+    return DECLINED;
+}
+
+static int handler(request_rec *r)
+{
+    const runscripts_dir_t *dir;
+    cgi_exec_options_t options;
+    runscripts_kind_e kind;
+
+    if (!r->handler || strcmp(r->handler, RUNSCRIPTS_HANDLER)) {
+        return DECLINED;
+    }
+    dir = dir_of(r);
+    kind = runscripts_name_kind(dir, base_name(r->filename));
+    if (!dir->option.on || kind == RUNSCRIPTS_PLAIN) {
+        return fail(r, HTTP_FORBIDDEN,
+                    "the handler runscripts must not be set by hand: use "
+                    "Options RunScripts",
+                    r->filename);
+    }
+    if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info &&
+        *r->path_info) {
+        return fail(r, HTTP_NOT_FOUND,
+                    "AcceptPathInfo is off, but the URL goes on after the "
+                    "script",
+                    r->filename);
+    }
+    r->content_type = NULL;
+    memset(&options, 0, sizeof(options));
+    options.script = r->filename;
+    options.nph = kind == RUNSCRIPTS_NPH;
+    options.query_args = 1;
+    options.dir = &dir->exec;
+    return cgi_exec_run(r, &options);
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    static const char *const before_mod_info[] = {"mod_info.c", NULL};
+
+    cgi_exec_register_hooks(p);
+    ap_hook_check_config(check_config, NULL, before_mod_info,
+                         APR_HOOK_REALLY_FIRST);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_perdir_config(choose, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_type_checker(check_type, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* clang-format off */
+AP_DECLARE_MODULE(runscripts) = {
+    STANDARD20_MODULE_STUFF,
+    create_dir,
+    merge_dir,
+    create_server,
+    merge_server,
+    commands,
+    register_hooks,
+    AP_MODULE_FLAG_NONE
+};
+/* clang-format on */

@@ -1,0 +1,104 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/* Suffixes of scripts, and names of files that are never served. */
+
+#include "runscripts.h"
+
+#include "apr_strings.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char *default_suffix = ".doit";
+static const char *default_nph_suffix = ".nph";
+
+static const apr_array_header_t suffixes = {NULL, sizeof(char *), 1, 1,
+                                            (char *)&default_suffix};
+static const apr_array_header_t nph_suffixes = {NULL, sizeof(char *), 1, 1,
+                                                (char *)&default_nph_suffix};
+
+const apr_array_header_t *runscripts_suffixes(const runscripts_dir_t *dir)
+{
+    return dir->suffixes ? dir->suffixes : &suffixes;
+}
+
+const apr_array_header_t *runscripts_nph_suffixes(const runscripts_dir_t *dir)
+{
+    return dir->nph_suffixes ? dir->nph_suffixes : &nph_suffixes;
+}
+
+const char *runscripts_suffixes_check(apr_pool_t *p, int argc,
+                                      char *const argv[])
+{
+    int i, j;
+
+    if (argc == 0) {
+        return "needs at least one suffix, such as .doit";
+    }
+    for (i = 0; i < argc; i++) {
+        if (argv[i][0] != '.' || argv[i][1] == '\0') {
+            return apr_psprintf(p,
+                                "suffix \"%s\" must be a dot and at least "
+                                "one more character",
+                                argv[i]);
+        }
+        if (strchr(argv[i], '/')) {
+            return apr_psprintf(p, "suffix \"%s\" must not contain a slash",
+                                argv[i]);
+        }
+        for (j = 0; j < i; j++) {
+            if (strcmp(argv[i], argv[j]) == 0) {
+                return apr_psprintf(p, "suffix \"%s\" must be given once only",
+                                    argv[i]);
+            }
+        }
+    }
+    return NULL;
+}
+
+static int has_suffix(const char *name, const apr_array_header_t *list,
+                      int (*compare)(const char *, const char *))
+{
+    size_t len = strlen(name);
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        const char *suffix = APR_ARRAY_IDX(list, i, const char *);
+        size_t suffix_len = strlen(suffix);
+
+        if (len >= suffix_len &&
+            compare(name + len - suffix_len, suffix) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+runscripts_kind_e runscripts_name_kind(const runscripts_dir_t *dir,
+                                       const char *name)
+{
+    if (has_suffix(name, runscripts_suffixes(dir), strcmp)) {
+        return strncmp(name, "nph-", 4) == 0 ? RUNSCRIPTS_NPH
+                                             : RUNSCRIPTS_SCRIPT;
+    }
+    if (has_suffix(name, runscripts_nph_suffixes(dir), strcmp)) {
+        return RUNSCRIPTS_NPH;
+    }
+    return RUNSCRIPTS_PLAIN;
+}
+
+int runscripts_name_hidden(const runscripts_dir_t *dir, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0) {
+        return 0;
+    }
+    if (name[len - 1] == '~' || name[len - 1] == '#') {
+        return 1;
+    }
+    /* In either case: on a file system that folds case, foo.DOIT is the
+     * source of foo.doit. */
+    return has_suffix(name, runscripts_suffixes(dir), strcasecmp) ||
+           has_suffix(name, runscripts_nph_suffixes(dir), strcasecmp);
+}

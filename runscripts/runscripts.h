@@ -1,0 +1,105 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * What the parts of mod_runscripts share.
+ *
+ *   mod_runscripts.c       configuration, hooks, "which script is this URL?"
+ *   runscripts/options.c   the word RunScripts in Options and AllowOverride
+ *   runscripts/names.c     suffixes, and names that are never served
+ *   runscripts/speling.c   keeps such names out of mod_speling's answers
+ */
+#ifndef RUNSCRIPTS_H
+#define RUNSCRIPTS_H
+
+#include "httpd.h"
+#include "http_config.h"
+#include "cgi_exec.h"
+
+/** The handler of a request that was mapped to a script. */
+#define RUNSCRIPTS_HANDLER "runscripts"
+
+/** One bit of what core keeps for Options in a section. Like core's, it is
+ * written while the section is read and when sections are merged. */
+typedef struct runscripts_option_t {
+    int on;     /* the bit, as far as this section knows */
+    int unset;  /* 1: no list without + or - has been seen */
+    int add;    /* 1: +RunScripts */
+    int remove; /* 1: -RunScripts */
+} runscripts_option_t;
+
+/** The configuration of one directory (section, .htaccess, or merged). */
+typedef struct runscripts_dir_t {
+    cgi_exec_dir_t exec; /* must be the first: the engine's directives */
+    runscripts_option_t option;
+    /** AllowOverride of this section: may a .htaccess file below turn
+     * RunScripts on? 1, 0, or -1: this section does not say. */
+    int allow_override;
+    /** The complaint if this is a .htaccess file that used the option and
+     * the directory's AllowOverride says no; only looked at by the merge. */
+    const char *if_denied;
+    /** That complaint, once the merge found it justified; or NULL. */
+    const char *denied;
+    /** RunScriptsSuffix, RunScriptsNPHSuffix: const char *; NULL if unset. */
+    const apr_array_header_t *suffixes;
+    const apr_array_header_t *nph_suffixes;
+} runscripts_dir_t;
+
+/** What a file name says about a file. */
+typedef enum {
+    RUNSCRIPTS_PLAIN = 0, /* not a script */
+    RUNSCRIPTS_SCRIPT,    /* ends in a suffix of RunScriptsSuffix */
+    RUNSCRIPTS_NPH        /* writes the whole response itself */
+} runscripts_kind_e;
+
+/* --- options.c --- */
+
+/** Directive setter, RAW_ARGS: takes RunScripts out of the words of Options
+ * before core reads them. */
+const char *runscripts_options_set(cmd_parms *cmd, void *dir,
+                                   const char *args);
+
+/** The same for AllowOverride Options=... */
+const char *runscripts_override_set(cmd_parms *cmd, void *dir,
+                                    const char *args);
+
+/** Give the directives that were changed for core their words back, so that
+ * mod_info and DUMP_CONFIG show what the administrator wrote. */
+void runscripts_options_restore(ap_directive_t *tree);
+
+/** Set all members to "unset". */
+void runscripts_options_init(runscripts_dir_t *dir);
+
+/** Merge as core merges Options; out may be neither. */
+void runscripts_options_merge(runscripts_dir_t *out,
+                              const runscripts_dir_t *base,
+                              const runscripts_dir_t *add);
+
+/* --- names.c --- */
+
+/** Suffixes of plain and of NPH scripts that hold in dir: arrays of
+ * const char *, never NULL. */
+const apr_array_header_t *runscripts_suffixes(const runscripts_dir_t *dir);
+const apr_array_header_t *runscripts_nph_suffixes(const runscripts_dir_t *dir);
+
+/** Is this a list of suffixes? @return NULL, or what is wrong with it. */
+const char *runscripts_suffixes_check(apr_pool_t *p, int argc,
+                                      char *const argv[]);
+
+/** Kind of script that a name without directory stands for. */
+runscripts_kind_e runscripts_name_kind(const runscripts_dir_t *dir,
+                                       const char *name);
+
+/** Is this the name (without directory) of a file that is never served:
+ * a script's source, or an editor's copy? @return 1 or 0. */
+int runscripts_name_hidden(const runscripts_dir_t *dir, const char *name);
+
+/* --- speling.c --- */
+
+/** Put ourselves between httpd and mod_speling; for post_config. */
+void runscripts_speling_guard(void);
+
+/** Seen by httpd also where all else of this module is hidden. */
+extern module AP_MODULE_DECLARE_DATA runscripts_module
+    __attribute__((visibility("default")));
+
+#endif /* RUNSCRIPTS_H */

@@ -1,0 +1,121 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/*
+ * mod_speling reads a directory by itself and proposes the names it finds.
+ * It asks nobody whether a name may be shown, so its fixups function is
+ * called through ours, which takes hidden names out of the answer.
+ */
+
+#include "runscripts.h"
+
+#include "http_log.h"
+#include "http_request.h"
+#include "apr_strings.h"
+
+#include <string.h>
+
+APLOG_USE_MODULE(runscripts);
+
+#define ITEM "<li><a href=\""
+
+static ap_HOOK_fixups_t *speling_fixups;
+
+/* Does this URL, built by mod_speling from a name and the rest of the
+ * request, lead to a hidden name? */
+static int leads_to_hidden(request_rec *r, const runscripts_dir_t *dir,
+                           const char *url, size_t len)
+{
+    char *path = apr_pstrmemdup(r->pool, url, len);
+    char *query = strchr(path, '?');
+    size_t path_len, info_len = r->path_info ? strlen(r->path_info) : 0;
+    const char *slash;
+
+    if (query) {
+        *query = '\0';
+    }
+    if (ap_unescape_url(path) != OK) {
+        return 1;
+    }
+    path_len = strlen(path);
+    if (path_len >= info_len) {
+        path[path_len - info_len] = '\0';
+    }
+    slash = strrchr(path, '/');
+    return runscripts_name_hidden(dir, slash ? slash + 1 : path);
+}
+
+/* Take hidden names out of the page of a 300 response.
+ * @return how many names are left. */
+static int clean_variants(request_rec *r, const runscripts_dir_t *dir)
+{
+    const char *page = apr_table_get(r->notes, "variant-list");
+    const char *item, *cleaned = "";
+    int left = 0;
+
+    if (!page) {
+        return 0;
+    }
+    while ((item = strstr(page, ITEM)) != NULL) {
+        const char *url = item + sizeof(ITEM) - 1;
+        const char *end = strchr(item, '\n');
+
+        end = end ? end + 1 : item + strlen(item);
+        cleaned = apr_pstrcat(
+            r->pool, cleaned,
+            apr_pstrmemdup(r->pool, page, (size_t)(item - page)), NULL);
+        if (!leads_to_hidden(r, dir, url, strcspn(url, "\""))) {
+            cleaned = apr_pstrcat(
+                r->pool, cleaned,
+                apr_pstrmemdup(r->pool, item, (size_t)(end - item)), NULL);
+            left++;
+        }
+        page = end;
+    }
+    apr_table_setn(r->notes, "variant-list",
+                   apr_pstrcat(r->pool, cleaned, page, NULL));
+    apr_table_unset(r->subprocess_env, "VARIANTS");
+    return left;
+}
+
+static int guarded_speling(request_rec *r)
+{
+    const runscripts_dir_t *dir =
+        ap_get_module_config(r->per_dir_config, &runscripts_module);
+    int status = speling_fixups(r);
+    const char *url;
+
+    if (!dir->option.on) {
+        return status;
+    }
+    if (status == HTTP_MOVED_PERMANENTLY) {
+        url = apr_table_get(r->headers_out, "Location");
+        if (!url || !leads_to_hidden(r, dir, url, strlen(url))) {
+            return status;
+        }
+        apr_table_unset(r->headers_out, "Location");
+    }
+    else if (status != HTTP_MULTIPLE_CHOICES || clean_variants(r, dir) > 0) {
+        return status;
+    }
+    apr_table_unset(r->notes, "variant-list");
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                  "no spelling proposed for %s: only hidden names match",
+                  r->uri);
+    return DECLINED;
+}
+
+void runscripts_speling_guard(void)
+{
+    apr_array_header_t *hooks = ap_hook_get_fixups();
+    int i;
+
+    for (i = 0; hooks && i < hooks->nelts; i++) {
+        ap_LINK_fixups_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_fixups_t);
+
+        if (!strcmp(hook->szName, "mod_speling.c") &&
+            hook->pFunc != guarded_speling) {
+            speling_fixups = hook->pFunc;
+            hook->pFunc = guarded_speling;
+        }
+    }
+}
