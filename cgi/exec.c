@@ -330,14 +330,14 @@ static int step_timers(cgi_exec_t *x)
 {
     apr_time_t now = apr_time_now(), t;
 
-    if (x->c->aborted) {
-        return cgi_client_left(x);
-    }
     if (x->phase == CGI_PHASE_LINGER) {
-        if (x->linger_until <= now) {
+        if (x->linger_until && x->linger_until <= now) {
             x->phase = CGI_PHASE_DONE;
         }
         return OK;
+    }
+    if (x->c->aborted) {
+        return cgi_client_left(x);
     }
     if (x->gone_at && x->gone_at + CLIENT_GRACE <= now) {
         return cgi_client_left(x);
