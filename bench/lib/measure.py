@@ -1,0 +1,171 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+"""One measurement each: a load on one server, and the figures it gave.
+
+Every function checks that the answers were right; a wrong answer raises
+WrongAnswer, so that a server can't be fast by failing."""
+
+import os
+import re
+import statistics
+import subprocess
+import threading
+import time
+
+
+class WrongAnswer(Exception):
+    """The server answered, but not with what the script wrote."""
+
+
+UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+
+
+def run(*command, timeout=300):
+    done = subprocess.run(command, text=True, timeout=timeout, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise WrongAnswer("%s: exit status %d: %s" % (
+            os.path.basename(command[0]), done.returncode,
+            done.stdout.strip()[-500:]))
+    return done.stdout
+
+
+def check(server, path, expected, tls=False, status="200"):
+    """One request with curl; the body must be what the script writes."""
+    for attempt in range(100):
+        try:
+            out = run("curl", "-sk", "-m", "20", "-w", "\n%{http_code}",
+                      server.url(path, tls))
+        except WrongAnswer:
+            out = "\nno answer"
+        body, code = out.rsplit("\n", 1)
+        if code == status and body.strip() == expected:
+            return
+        if code not in ("no answer", "502", "503"):
+            break
+        time.sleep(0.1)  # fcgiwrap may still be about to listen
+    raise WrongAnswer("%s %s: %s, %r (wanted %s, %r)\n%s" % (
+        server.name, path, code, body[:200], status, expected,
+        server.complaint()))
+
+
+def spread(unit_value):
+    value, unit = re.fullmatch(r"([\d.]+)([a-z]+)", unit_value).groups()
+    return float(value) * UNITS[unit]
+
+
+def wrk(url, seconds, connections, status=200):
+    """Keep-alive connections: (requests per second, p50 and p99 seconds)."""
+    out = run("wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds,
+              "--latency", "--timeout", "20s", url)
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    total = int(re.search(r"(\d+) requests in", out).group(1))
+    errors = re.search(r"Socket errors: (.*)", out)
+    if errors or not total:
+        raise WrongAnswer("wrk %s: %s" % (url, out))
+    if (int(bad.group(1)) if bad else 0) != (total if status >= 400 else 0):
+        raise WrongAnswer("wrk %s: %s" % (url, out))
+    return (float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
+            spread(re.search(r"(?m)^\s+50%\s+(\S+)$", out).group(1)),
+            spread(re.search(r"(?m)^\s+99%\s+(\S+)$", out).group(1)))
+
+
+def spawn_loop(workspace, program, seconds, processes):
+    """Starts of the program per second without any server."""
+    return float(run(os.path.join(workspace.bin, "spawnloop"), str(seconds),
+                     str(processes), program))
+
+
+def transfer(server, arguments, expected_bytes=None, expected_text=None):
+    """One large transfer: (seconds, processor seconds of the server)."""
+    before = server.cpu_seconds()
+    out = run(os.path.join(server.ws.bin, "xfer"), arguments[0], "127.0.0.1",
+              str(server.port), *arguments[1:])
+    status, body, seconds, text = (out.rstrip("\n") + " ").split(" ", 3)
+    if (status != "200" or expected_bytes not in (None, int(body)) or
+            expected_text not in (None, text.strip())):
+        raise WrongAnswer("%s: %s" % (server.name, out))
+    time.sleep(0.3)  # the script is waited for, its time is counted
+    return float(seconds), server.cpu_seconds() - before
+
+
+def events(server, path, tls=False, http2=False):
+    """Delay of server-sent events, microseconds: (median, p99)."""
+    with subprocess.Popen(
+            ["curl", "-skN", "-m", "30",
+             "--http2" if http2 else "--http1.1", server.url(path, tls)],
+            stdout=subprocess.PIPE) as curl:
+        out = subprocess.run([os.path.join(server.ws.bin, "stamps"), "read"],
+                             stdin=curl.stdout, text=True, check=False,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if out.returncode:
+        raise WrongAnswer("%s: %s" % (server.name, out.stdout.strip()))
+    return tuple(map(float, out.stdout.split()[1:3]))
+
+
+def h2load(url, requests=None, seconds=None, clients=1, streams=1, http1=False):
+    """(requests per second, slowest request in seconds). All must be 2xx."""
+    command = ["h2load", "-t1", "-c%d" % clients, "-m%d" % streams]
+    if http1:
+        command.append("--h1")
+    if requests:
+        command.append("-n%d" % requests)
+    else:
+        command += ["-D%d" % seconds]
+    out = run(*command, url)
+    asked = re.search(r"requests: (\d+) total, (\d+) started, (\d+) done, "
+                      r"(\d+) succeeded, (\d+) failed", out)
+    codes = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, "
+                      r"(\d+) 5xx", out)
+    succeeded = int(asked.group(4))
+    if requests and succeeded != requests or int(asked.group(5)) or any(
+            int(codes.group(i)) for i in (2, 3, 4)) or not succeeded:
+        raise WrongAnswer("h2load %s: %s" % (url, out))
+    rate = float(re.search(r"finished in \S+, ([\d.]+) req/s", out).group(1))
+    slowest = re.search(r"time for request:\s+\S+\s+(\S+)", out).group(1)
+    return rate, spread(slowest)
+
+
+def sleepers(server, path, count):
+    """count connections at once, each a script that sleeps 2 s.
+
+    Returns a dict: seconds until all were answered, failed requests, scripts
+    seen running at the same time, KiB of memory per waiting request in all
+    of the server's processes, and in the launcher alone."""
+    before = server.anonymous_kib()
+    result = {}
+
+    def load():
+        out = subprocess.run(
+            ["h2load", "--h1", "-t1", "-c%d" % count, "-n%d" % count,
+             server.url(path)], text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+        good = re.search(r"status codes: (\d+) 2xx", out)
+        result["failed"] = count - int(good.group(1)) if good else count
+
+    begin = time.monotonic()
+    thread = threading.Thread(target=load)
+    thread.start()
+    most = kib = 0
+    while thread.is_alive():
+        time.sleep(0.1)
+        pids = server.pids()
+        running = sum(1 for p in pids if _is_sleeper(p))
+        if running > most:
+            most = running
+            kib = server.anonymous_kib()
+    thread.join()
+    result.update(seconds=time.monotonic() - begin, together=most,
+                  kib=(kib - before) / max(most, 1))
+    return result
+
+
+def _is_sleeper(pid):
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return f.read() == b"sleep\x002\x00"
+    except OSError:
+        return False
+
+
+def median(values):
+    return statistics.median(values)
