@@ -1,0 +1,3 @@
+<?php
+header('Location: /php/index.php', true, 303);
+setcookie('name', 'value');
