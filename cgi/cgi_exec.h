@@ -21,6 +21,8 @@
 #include "httpd.h"
 #include "http_config.h"
 
+#include "identity.h"
+
 #define CGI_EXEC_PASTE_(name) name##_module
 #define CGI_EXEC_PASTE(name) CGI_EXEC_PASTE_(name)
 /** The module structure of the module that this copy is compiled for. */
@@ -71,6 +73,15 @@ typedef struct cgi_exec_options_t {
      * of the script for GET and HEAD (RFC 3875, 4.4). Ignored with an
      * interpreter: then no query word ever reaches the command line. */
     int query_args;
+    /** Number of another identity to run with, from
+     * cgi_exec_add_identity(); 0: that of the workers. */
+    unsigned int identity;
+    /** With an identity: directory to chroot() to, or NULL. script,
+     * interpreter and work_dir are then seen from there. */
+    const char *root;
+    /** Working directory, or NULL: the script's (RFC 3875, 7.2). One that
+     * does not exist is 404. */
+    const char *work_dir;
     /** The directives in force for this request. */
     const cgi_exec_dir_t *dir;
 } cgi_exec_options_t;
@@ -87,6 +98,15 @@ typedef struct cgi_exec_options_t {
  *         of the error, logged already. Never DECLINED.
  */
 int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options);
+
+/**
+ * Let scripts run as another user or in another root directory. At start-up,
+ * in the parent, while httpd reads its configuration; httpd must run as root.
+ * @param identity is copied, its strings are not: from pconf
+ * @return its number, from 1, until the next restart
+ */
+unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
+                                   const cgi_identity_t *identity);
 
 /** Set all members of a directory's engine directives to "unset". */
 void cgi_exec_dir_init(cgi_exec_dir_t *dir);

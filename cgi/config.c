@@ -18,7 +18,27 @@
 
 CGI_EXEC_USE_LOG;
 
-static const char *launcher_path; /* found at check_config */
+static const char *launcher_path;      /* found at check_config */
+static apr_array_header_t *identities; /* cgi_identity_t; NULL: none */
+
+static apr_status_t forget_identities(void *unused)
+{
+    (void)unused;
+    identities = NULL;
+    return APR_SUCCESS;
+}
+
+unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
+                                   const cgi_identity_t *identity)
+{
+    if (!identities) {
+        identities = apr_array_make(pconf, 4, sizeof(cgi_identity_t));
+        apr_pool_cleanup_register(pconf, NULL, forget_identities,
+                                  apr_pool_cleanup_null);
+    }
+    APR_ARRAY_PUSH(identities, cgi_identity_t) = *identity;
+    return (unsigned int)identities->nelts;
+}
 
 void cgi_exec_dir_init(cgi_exec_dir_t *dir)
 {
@@ -185,7 +205,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* httpd reads its configuration twice at the start */
     }
-    return cgi_launch_init(pconf, s, launcher_path) == APR_SUCCESS
+    return cgi_launch_init(pconf, s, launcher_path, identities) == APR_SUCCESS
                ? OK
                : HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -464,10 +464,14 @@ static void add_variables(cgi_exec_t *x)
 {
     request_rec *r = x->r;
     apr_table_t *env = r->subprocess_env;
+    const char *path = apr_table_get(env, "PATH"); /* of a SetEnv */
 
     ap_add_common_vars(r);
     ap_add_cgi_vars(r);
     apr_table_setn(env, "SCRIPT_FILENAME", x->options->script);
+    if (x->options->identity) {
+        apr_table_setn(env, "PATH", path ? path : "/bin");
+    }
     if (x->spool_fd >= 0) {
         apr_table_setn(env, "CONTENT_LENGTH",
                        apr_off_t_toa(r->pool, x->spool_length));

@@ -24,8 +24,8 @@ CGI_EXEC_USE_LOG;
 
 /* Both modules' copies of the engine find each other's data by these names;
  * the number changes with the layout of the data. */
-#define SHARED_KEY "cgi-exec-launchers-1"
-#define RETAINED_KEY "cgi-exec-processes-1"
+#define SHARED_KEY "cgi-exec-launchers-2"
+#define RETAINED_KEY "cgi-exec-processes-2"
 
 #define LAUNCHERS_MAX 4
 /* One that lives for less than this many microseconds died of its start. */
@@ -37,7 +37,8 @@ CGI_EXEC_USE_LOG;
 typedef struct process_t {
     apr_proc_t proc;
     int used;
-    int slot; /* in this generation's launchers, or -1 */
+    struct launchers_t *of; /* of this generation; or NULL */
+    int slot;               /* there */
 } process_t;
 
 typedef struct retained_t {
@@ -49,6 +50,7 @@ typedef struct launchers_t {
     const char *path;
     server_rec *s;
     apr_pool_t *pool;
+    int identities; /* file with identities: privileged; or -1 */
     int n;
     struct {
         apr_time_t started;
@@ -57,7 +59,8 @@ typedef struct launchers_t {
     } slot[LAUNCHERS_MAX];
 } launchers_t;
 
-static launchers_t *launchers; /* this generation's */
+static launchers_t *launchers;  /* this generation's, of both modules */
+static launchers_t *privileged; /* this generation's, of this module */
 static retained_t *retained;
 
 const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
@@ -108,23 +111,17 @@ static process_t *free_process(void)
 
 static void maintain(int reason, void *data, apr_wait_t status);
 
-static apr_status_t spawn(int slot)
+/* Words of a launcher's command line. */
+static void make_argv(const launchers_t *l, const char *argv[12],
+                      apr_pool_t *p)
 {
-    launchers_t *l = launchers;
-    const char *argv[12];
-    apr_procattr_t *attr;
-    apr_file_t *queue = NULL;
-    apr_pool_t *p;
-    process_t *process = free_process();
-    apr_status_t rv;
     int argc = 0;
 
-    if (!process) {
-        return APR_ENOMEM;
-    }
-    apr_pool_create(&p, l->pool);
     argv[argc++] = l->path;
-    if (!geteuid()) {
+    if (l->identities >= 0) {
+        argv[argc++] = "-i";
+    }
+    else if (!geteuid()) {
         argv[argc++] = "-n";
         argv[argc++] = ap_unixd_config.user_name;
         argv[argc++] = "-u";
@@ -139,11 +136,32 @@ static apr_status_t spawn(int slot)
         argv[argc++] = ap_unixd_config.chroot_dir;
     }
     argv[argc] = NULL;
+}
 
+static apr_status_t spawn(launchers_t *l, int slot)
+{
+    const char *argv[12];
+    apr_procattr_t *attr;
+    apr_file_t *queue = NULL, *identities = NULL;
+    apr_pool_t *p;
+    process_t *process = free_process();
+    apr_status_t rv;
+
+    if (!process) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, l->s,
+                     "can't start a launcher: too many of earlier restarts "
+                     "still have scripts that run");
+        return APR_ENOMEM;
+    }
+    apr_pool_create(&p, l->pool);
+    make_argv(l, argv, p);
     memset(process, 0, sizeof(*process));
     if ((rv = apr_os_file_put(&queue, &l->queue[0], 0, p)) ||
         (rv = apr_procattr_create(&attr, p)) ||
         (rv = apr_procattr_child_in_set(attr, queue, NULL)) ||
+        (l->identities >= 0 &&
+         ((rv = apr_os_file_put(&identities, &l->identities, 0, p)) ||
+          (rv = apr_procattr_child_out_set(attr, identities, NULL)))) ||
         (rv = apr_procattr_cmdtype_set(attr, APR_PROGRAM_ENV)) ||
         (rv = apr_procattr_error_check_set(attr, 1)) ||
         (rv = apr_proc_create(&process->proc, l->path, argv, NULL, attr, p))) {
@@ -152,6 +170,7 @@ static apr_status_t spawn(int slot)
     }
     else {
         process->used = 1;
+        process->of = l;
         process->slot = slot;
         l->slot[slot].started = apr_time_now();
         apr_proc_other_child_register(&process->proc, maintain, process, NULL,
@@ -162,10 +181,8 @@ static apr_status_t spawn(int slot)
 }
 
 /* A launcher died: queued requests wait for the next one. */
-static void restart(int slot)
+static void restart(launchers_t *l, int slot)
 {
-    launchers_t *l = launchers;
-
     if (apr_time_now() - l->slot[slot].started < QUICK_DEATH) {
         if (++l->slot[slot].quick_deaths >= QUICK_DEATHS_MAX) {
             ap_log_error(APLOG_MARK, APLOG_ERR, 0, l->s,
@@ -179,7 +196,7 @@ static void restart(int slot)
     else {
         l->slot[slot].quick_deaths = 0;
     }
-    if (spawn(slot) != APR_SUCCESS) {
+    if (spawn(l, slot) != APR_SUCCESS) {
         l->slot[slot].wanted = 1;
     }
 }
@@ -198,26 +215,32 @@ static void maintain(int reason, void *data, apr_wait_t status)
     }
     apr_proc_other_child_unregister(process);
     process->used = 0;
-    if (process->slot < 0 || ap_mpm_query(AP_MPMQ_MPM_STATE, &state) ||
+    if (!process->of || ap_mpm_query(AP_MPMQ_MPM_STATE, &state) ||
         state == AP_MPMQ_STOPPING) {
         return;
     }
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, launchers->s,
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, process->of->s,
                  "launcher (process %ld) ended unexpectedly (status %d), "
                  "starting another",
                  (long)process->proc.pid, (int)status);
-    restart(process->slot);
+    restart(process->of, process->slot);
+}
+
+static void start_wanted(launchers_t *l)
+{
+    int i;
+
+    for (i = 0; l && i < l->n; i++) {
+        if (l->slot[i].wanted) {
+            l->slot[i].wanted = spawn(l, i) != APR_SUCCESS;
+        }
+    }
 }
 
 void cgi_launch_monitor(void)
 {
-    int i;
-
-    for (i = 0; launchers && i < launchers->n; i++) {
-        if (launchers->slot[i].wanted) {
-            launchers->slot[i].wanted = spawn(i) != APR_SUCCESS;
-        }
-    }
+    start_wanted(launchers);
+    start_wanted(privileged);
 }
 
 /* Take over the launchers of earlier generations: they end by themselves
@@ -234,79 +257,10 @@ static void adopt_earlier(apr_pool_t *pconf)
         process_t *process = &retained->process[i];
 
         if (process->used) {
-            process->slot = -1;
+            process->of = NULL;
             apr_proc_other_child_register(&process->proc, maintain, process,
                                           NULL, pconf);
         }
-    }
-}
-
-static apr_status_t close_queue(void *data)
-{
-    launchers_t *l = data;
-    int i;
-
-    for (i = 0; i < 2; i++) {
-        if (l->queue[i] >= 0) {
-            close(l->queue[i]);
-            l->queue[i] = -1;
-        }
-    }
-    return APR_SUCCESS;
-}
-
-apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
-                             const char *path)
-{
-    void *shared = NULL;
-    int size = 1024 * 1024;
-    int i;
-    long cpus;
-
-    apr_pool_userdata_get(&shared, SHARED_KEY, pconf);
-    launchers = shared;
-    if (launchers) {
-        return APR_SUCCESS;
-    }
-    adopt_earlier(pconf);
-
-    launchers = apr_pcalloc(pconf, sizeof(*launchers));
-    launchers->path = path;
-    launchers->s = s;
-    launchers->pool = pconf;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-                   launchers->queue)) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, errno, s,
-                     "can't make the launcher's queue");
-        return errno;
-    }
-    apr_pool_cleanup_register(pconf, launchers, close_queue,
-                              apr_pool_cleanup_null);
-    /* A larger queue is welcome, a smaller one does no harm. */
-    (void)setsockopt(launchers->queue[1], SOL_SOCKET, SO_SNDBUF, &size,
-                     sizeof(size));
-    apr_pool_userdata_setn(launchers, SHARED_KEY, NULL, pconf);
-
-    cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    launchers->n = cpus < 1               ? 1
-                   : cpus > LAUNCHERS_MAX ? LAUNCHERS_MAX
-                                          : (int)cpus;
-    for (i = 0; i < launchers->n; i++) {
-        apr_status_t rv = spawn(i);
-
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-    }
-    return APR_SUCCESS;
-}
-
-void cgi_launch_child_init(void)
-{
-    /* The other module's copy may have been here before. */
-    if (launchers && launchers->queue[0] >= 0) {
-        close(launchers->queue[0]);
-        launchers->queue[0] = -1;
     }
 }
 
@@ -334,15 +288,137 @@ static apr_status_t store(const void *data, apr_size_t size, int *fd)
     return APR_SUCCESS;
 }
 
+static apr_status_t close_queue(void *data)
+{
+    launchers_t *l = data;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        if (l->queue[i] >= 0) {
+            close(l->queue[i]);
+            l->queue[i] = -1;
+        }
+    }
+    if (l->identities >= 0) {
+        close(l->identities);
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t forget_launchers(void *unused)
+{
+    (void)unused;
+    launchers = privileged = NULL;
+    return APR_SUCCESS;
+}
+
+/* Make a queue and start n launchers that read it. */
+static apr_status_t create(launchers_t **result, apr_pool_t *pconf,
+                           server_rec *s, const char *path, int n,
+                           int identities_fd)
+{
+    launchers_t *l = apr_pcalloc(pconf, sizeof(*l));
+    int size = 1024 * 1024;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    l->path = path;
+    l->s = s;
+    l->pool = pconf;
+    l->n = n;
+    l->identities = identities_fd;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->queue)) {
+        rv = errno;
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
+                     "can't make the launcher's queue");
+        return rv;
+    }
+    apr_pool_cleanup_register(pconf, l, close_queue, apr_pool_cleanup_null);
+    /* A larger queue is welcome, a smaller one does no harm. */
+    (void)setsockopt(l->queue[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    *result = l;
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        rv = spawn(l, i);
+    }
+    return rv;
+}
+
+/* The launcher for scripts that run as others. It is one, and root. */
+static apr_status_t create_privileged(apr_pool_t *pconf, server_rec *s,
+                                      const char *path,
+                                      const apr_array_header_t *identities)
+{
+    apr_status_t rv;
+    apr_size_t size;
+    void *data;
+    int fd;
+
+    cgi_identity_encode((const cgi_identity_t *)identities->elts,
+                        identities->nelts, pconf, &data, &size);
+    rv = store(data, size, &fd);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
+                     "can't store the routes' users for the launcher");
+        return rv;
+    }
+    return create(&privileged, pconf, s, path, 1, fd);
+}
+
+apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
+                             const char *path,
+                             const apr_array_header_t *identities)
+{
+    apr_status_t rv = APR_SUCCESS;
+    void *shared = NULL;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    apr_pool_cleanup_register(pconf, NULL, forget_launchers,
+                              apr_pool_cleanup_null);
+    apr_pool_userdata_get(&shared, SHARED_KEY, pconf);
+    launchers = shared;
+    retained = ap_retained_data_get(RETAINED_KEY);
+    if (!launchers) {
+        adopt_earlier(pconf);
+        rv = create(&launchers, pconf, s, path,
+                    cpus < 1               ? 1
+                    : cpus > LAUNCHERS_MAX ? LAUNCHERS_MAX
+                                           : (int)cpus,
+                    -1);
+        apr_pool_userdata_setn(launchers, SHARED_KEY, NULL, pconf);
+    }
+    if (rv == APR_SUCCESS && identities) {
+        rv = create_privileged(pconf, s, path, identities);
+    }
+    return rv;
+}
+
+static void close_reader(launchers_t *l)
+{
+    /* The other module's copy may have been here before. */
+    if (l && l->queue[0] >= 0) {
+        close(l->queue[0]);
+        l->queue[0] = -1;
+    }
+    if (l && l->identities >= 0) {
+        close(l->identities);
+        l->identities = -1;
+    }
+}
+
+void cgi_launch_child_init(void)
+{
+    close_reader(launchers);
+    close_reader(privileged);
+}
+
 /* Send the datagram, waiting for room. */
-static apr_status_t enqueue(const struct msghdr *msg,
+static apr_status_t enqueue(const launchers_t *l, const struct msghdr *msg,
                             apr_interval_time_t timeout)
 {
     apr_time_t until = 0;
 
-    while (sendmsg(launchers->queue[1], msg, MSG_NOSIGNAL | MSG_DONTWAIT) <
-           0) {
-        struct pollfd pfd = {.fd = launchers->queue[1], .events = POLLOUT};
+    while (sendmsg(l->queue[1], msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        struct pollfd pfd = {.fd = l->queue[1], .events = POLLOUT};
         apr_time_t now = apr_time_now();
 
         /* ETOOMANYREFS: the launchers must take descriptors out first. */
@@ -407,7 +483,7 @@ apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
     cmsg->cmsg_type = SCM_RIGHTS;
     cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
     memcpy(CMSG_DATA(cmsg), all, nfds * sizeof(int));
-    rv = enqueue(&msg, timeout);
+    rv = enqueue(request->identity ? privileged : launchers, &msg, timeout);
     if (all[CGI_FD_MESSAGE] >= 0) {
         close(all[CGI_FD_MESSAGE]);
     }

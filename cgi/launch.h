@@ -9,6 +9,7 @@
 
 #include "httpd.h"
 
+#include "identity.h"
 #include "wire.h"
 
 /** Find the launcher program. Run in the parent, at check_config.
@@ -19,13 +20,16 @@
 const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
                             const char *configured);
 
-/** Start this generation's launchers, unless the other module has. Run in
- * the parent, at post_config.
+/** Start this generation's launchers, unless the other module has; and the
+ * privileged one, when this module has identities. Run in the parent, at
+ * post_config.
  * @param pconf the launchers' queue lives as long as this pool
+ * @param identities of the configuration, or NULL
  * @return APR_SUCCESS, or the error, logged
  */
 apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
-                             const char *path);
+                             const char *path,
+                             const apr_array_header_t *identities);
 
 /** Drop what only the parent needs. Run in each worker, at child_init. */
 void cgi_launch_child_init(void);
@@ -35,7 +39,8 @@ void cgi_launch_child_init(void);
 void cgi_launch_monitor(void);
 
 /**
- * Queue one script. Never blocks for longer than the timeout.
+ * Queue one script, for the privileged launcher when it has an identity.
+ * Never blocks for longer than the timeout.
  * @param fds by cgi_wire_fd_e, CGI_FD_CONTROL to CGI_FD_STDERR; they remain
  *        the caller's to close
  * @param timeout in microseconds, for room in the queue

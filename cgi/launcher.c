@@ -9,6 +9,9 @@
  * that came along is the script's lease: when the worker closes it, for
  * whatever reason, the script's process group is ended.
  *
+ * With -i it is the privileged launcher: it stays root, starts scripts with
+ * the identities that httpd's parent gave it, and nothing else.
+ *
  * It is small on purpose: fork() copies the page tables of the caller, and
  * those of a worker are large. It is single-threaded, and never waits for
  * anything but its poll set.
@@ -34,9 +37,13 @@
 #include "apr_thread_proc.h"
 #include "apr_time.h"
 
+#include "identity.h"
 #include "wire.h"
 
 #define QUEUE_FD 0
+/* Of the privileged launcher: the identities, as a file to read. It stands
+ * where stdout would, which a launcher has no use for. */
+#define IDENTITIES_FD 1
 
 /* A worker closes the lease when it saw the end of the output; the script
  * is then about to exit. Only one that is not is ended. */
@@ -61,8 +68,17 @@ struct script_t {
     int control_fd;
 };
 
+/* An identity, with what must be known before a chroot() hides it. */
+typedef struct become_t {
+    const cgi_identity_t *identity;
+    gid_t *groups;
+    int ngroups;
+} become_t;
+
 static struct {
     apr_pool_t *pool;
+    become_t *become; /* only in the privileged launcher */
+    int nbecome;
     apr_pollset_t *pollset;
     apr_hash_t *scripts;                         /* pid_t -> script_t */
     APR_RING_HEAD(ending_ring, script_t) ending; /* GRACE and TERM */
@@ -104,8 +120,28 @@ static void send_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage)
     (void)!send(fd, &note, sizeof(note), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* In the child: this step failed. Does not return. */
+static void child_fails(const int fds[CGI_FD_MAX], cgi_stage_e stage)
+{
+    send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno, stage);
+    _exit(127);
+}
+
+/* In the child: become another user, in another root directory. */
+static void become(const become_t *who, const cgi_wire_request_t *request,
+                   const int fds[CGI_FD_MAX])
+{
+    if (*request->root && (chdir(request->root) || chroot("."))) {
+        child_fails(fds, CGI_STAGE_ROOT);
+    }
+    if (setgroups((size_t)who->ngroups, who->groups) ||
+        setgid(who->identity->gid) || setuid(who->identity->uid)) {
+        child_fails(fds, CGI_STAGE_USER);
+    }
+}
+
 /* In the child: become the script. Does not return. */
-static void run_child(const cgi_wire_request_t *request,
+static void run_child(const cgi_wire_request_t *request, const become_t *who,
                       const int fds[CGI_FD_MAX])
 {
     static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
@@ -116,29 +152,27 @@ static void run_child(const cgi_wire_request_t *request,
     if (launcher.nofile_raised) {
         setrlimit(RLIMIT_NOFILE, &launcher.nofile);
     }
+    if (who) {
+        become(who, request, fds);
+    }
+    /* After the change of user, so that no worker can raise a limit. */
     for (i = 0; i < CGI_LIMIT_MAX; i++) {
         if ((request->limits & (1u << i)) != 0 &&
             setrlimit((__rlimit_resource_t)resource[i], &request->limit[i])) {
-            send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno,
-                      CGI_STAGE_LIMIT);
-            _exit(127);
+            child_fails(fds, CGI_STAGE_LIMIT);
         }
     }
     /* All else is close-on-exec. Handled signals become default by exec. */
     if (dup2(fds[CGI_FD_STDIN], 0) < 0 || dup2(fds[CGI_FD_STDOUT], 1) < 0 ||
         dup2(fds[CGI_FD_STDERR], 2) < 0) {
-        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno,
-                  CGI_STAGE_MESSAGE);
-        _exit(127);
+        child_fails(fds, CGI_STAGE_MESSAGE);
     }
     if (chdir(request->dir)) {
-        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno, CGI_STAGE_DIR);
-        _exit(127);
+        child_fails(fds, CGI_STAGE_DIR);
     }
     execve(request->path, (char *const *)request->argv,
            (char *const *)request->env);
-    send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno, CGI_STAGE_EXEC);
-    _exit(127);
+    child_fails(fds, CGI_STAGE_EXEC);
 }
 
 /* Give up the control socket, if there still is one. */
@@ -263,9 +297,36 @@ static apr_interval_time_t run_timers(void)
     return next > now ? next - now : 0;
 }
 
+/* Whom a message may make a script of. @return 0: it is refused */
+static int authorize(const cgi_wire_request_t *request,
+                     cgi_wire_request_t *safe, const become_t **who,
+                     apr_pool_t *pool)
+{
+    const char *reason;
+
+    *who = NULL;
+    if (!launcher.become) {
+        *safe = *request;
+        return request->identity == 0;
+    }
+    if (request->identity < 1 ||
+        request->identity > (unsigned int)launcher.nbecome) {
+        fprintf(stderr, "cgi-launcher: refused: no identity %u\n",
+                request->identity);
+        return 0;
+    }
+    *who = &launcher.become[request->identity - 1];
+    reason = cgi_identity_check((*who)->identity, request, safe, pool);
+    if (reason) {
+        fprintf(stderr, "cgi-launcher: refused, identity %u: %s\n",
+                request->identity, reason);
+    }
+    return !reason;
+}
+
 /* Start the script of a message that arrived whole. */
-static void start(const cgi_wire_request_t *request, apr_pool_t *pool,
-                  int fds[CGI_FD_MAX])
+static void start(const cgi_wire_request_t *request, const become_t *who,
+                  apr_pool_t *pool, int fds[CGI_FD_MAX])
 {
     script_t *script = apr_pcalloc(pool, sizeof(*script));
     apr_socket_t *socket = NULL;
@@ -274,7 +335,7 @@ static void start(const cgi_wire_request_t *request, apr_pool_t *pool,
 
     rv = apr_proc_fork(&proc, pool);
     if (rv == APR_INCHILD) {
-        run_child(request, fds);
+        run_child(request, who, fds);
     }
     if (rv != APR_INPARENT) {
         send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv, CGI_STAGE_FORK);
@@ -353,7 +414,8 @@ static void receive(void)
                          .msg_control = &control,
                          .msg_controllen = CMSG_LEN(sizeof(int[CGI_FD_MAX]))};
     int fds[CGI_FD_MAX] = {-1, -1, -1, -1, -1};
-    cgi_wire_request_t request;
+    cgi_wire_request_t request, safe;
+    const become_t *who;
     apr_size_t size = 0;
     apr_pool_t *pool;
     void *data = inline_message;
@@ -391,8 +453,13 @@ static void receive(void)
                   CGI_STAGE_MESSAGE);
         apr_pool_destroy(pool);
     }
+    else if (!authorize(&request, &safe, &who, pool)) {
+        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EPERM,
+                  CGI_STAGE_REFUSED);
+        apr_pool_destroy(pool);
+    }
     else {
-        start(&request, pool, fds);
+        start(&safe, who, pool, fds);
     }
     for (i = 0; i < CGI_FD_MAX; i++) {
         if (fds[i] >= 0) {
@@ -490,16 +557,61 @@ static void drop_privileges(const char *user, const char *uid, const char *gid,
     }
 }
 
+/* Find the further groups of an identity. */
+static void find_groups(become_t *who)
+{
+    const cgi_identity_t *id = who->identity;
+
+    who->ngroups = 1;
+    who->groups = apr_palloc(launcher.pool, sizeof(gid_t));
+    who->groups[0] = id->gid;
+    if (id->user) {
+        who->ngroups = 0;
+        (void)getgrouplist(id->user, id->gid, NULL, &who->ngroups);
+        who->groups =
+            apr_palloc(launcher.pool, (size_t)who->ngroups * sizeof(gid_t));
+        if (getgrouplist(id->user, id->gid, who->groups, &who->ngroups) < 0) {
+            die(id->user);
+        }
+    }
+}
+
+static void read_identities(void)
+{
+    cgi_identity_t *identities;
+    off_t size = lseek(IDENTITIES_FD, 0, SEEK_END);
+    void *data;
+    int i;
+
+    if (size <= 0 ||
+        !(data = read_file(IDENTITIES_FD, (apr_size_t)size, launcher.pool)) ||
+        cgi_identity_decode(&identities, &launcher.nbecome, data,
+                            (apr_size_t)size, launcher.pool)) {
+        errno = EINVAL;
+        die("reading the identities");
+    }
+    dup2(2, IDENTITIES_FD);
+    launcher.become = apr_pcalloc(
+        launcher.pool, (size_t)(launcher.nbecome + 1) * sizeof(become_t));
+    for (i = 0; i < launcher.nbecome; i++) {
+        launcher.become[i].identity = &identities[i];
+        find_groups(&launcher.become[i]);
+    }
+}
+
 int main(int argc, char *argv[])
 {
     const char *user = NULL, *uid = NULL, *gid = NULL, *root = NULL;
     apr_socket_t *socket = NULL;
     struct rlimit raised;
-    int c, fd = QUEUE_FD, type = 0;
+    int c, fd = QUEUE_FD, type = 0, privileged = 0;
     socklen_t len = sizeof(type);
 
-    while ((c = getopt(argc, argv, "n:u:g:r:")) != -1) {
+    while ((c = getopt(argc, argv, "in:u:g:r:")) != -1) {
         switch (c) {
+        case 'i':
+            privileged = 1;
+            break;
         case 'n':
             user = optarg;
             break;
@@ -538,6 +650,9 @@ int main(int argc, char *argv[])
 
     apr_initialize();
     apr_pool_create(&launcher.pool, NULL);
+    if (privileged) {
+        read_identities();
+    }
     launcher.scripts = apr_hash_make(launcher.pool);
     APR_RING_INIT(&launcher.ending, script_t, link);
     if (apr_pollset_create(&launcher.pollset, 1024, launcher.pool,

@@ -29,13 +29,21 @@ CGI_EXEC_USE_LOG;
 /* From SIGTERM to SIGKILL, as in httpd's other CGI modules. */
 #define KILL_MS 3000
 
+/* The script's path as this process sees it. */
+static const char *script_file(cgi_exec_t *x)
+{
+    return x->options->root ? apr_pstrcat(x->r->pool, x->options->root,
+                                          x->options->script, NULL)
+                            : x->options->script;
+}
+
 /* Name the interpreter in the first line of a script, for the log. */
 static const char *interpreter_of(cgi_exec_t *x)
 {
     char line[256];
     ssize_t n;
     char *start, *end;
-    int fd = open(x->options->script, O_RDONLY | O_CLOEXEC);
+    int fd = open(script_file(x), O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
         return NULL;
@@ -81,7 +89,22 @@ int cgi_start_failed(cgi_exec_t *x)
         return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, err,
                         "a limit of RLimitCPU, RLimitMEM or RLimitNPROC "
                         "can't be set");
+    case CGI_STAGE_REFUSED:
+        return cgi_fail(x, HTTP_FORBIDDEN, err,
+                        "the privileged launcher refuses it");
+    case CGI_STAGE_ROOT:
+        return cgi_fail(
+            x, err == ENOENT ? HTTP_NOT_FOUND : HTTP_INTERNAL_SERVER_ERROR,
+            err, "can't change the root directory to %s", x->options->root);
+    case CGI_STAGE_USER:
+        return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, err,
+                        "can't become the route's user");
     case CGI_STAGE_DIR:
+        if (x->options->work_dir && (err == ENOENT || err == ENOTDIR)) {
+            return cgi_reject(x, HTTP_NOT_FOUND, err,
+                              "there is no directory %s",
+                              x->options->work_dir);
+        }
         return cgi_fail(
             x, err == EACCES ? HTTP_FORBIDDEN : HTTP_INTERNAL_SERVER_ERROR,
             err, "can't change to its directory");
@@ -93,7 +116,7 @@ int cgi_start_failed(cgi_exec_t *x)
     switch (err) {
     case EACCES:
     case EPERM:
-        if (interpreter && !access(x->options->script, X_OK)) {
+        if (interpreter && !access(script_file(x), X_OK)) {
             return cgi_fail(x, HTTP_FORBIDDEN, err,
                             "its interpreter %s can't be executed",
                             interpreter);
@@ -102,7 +125,7 @@ int cgi_start_failed(cgi_exec_t *x)
                         "the script is not executable by the server");
     case ENOENT:
     case ENOTDIR:
-        if (stat(x->options->script, &st)) {
+        if (stat(script_file(x), &st)) {
             return cgi_fail(x, HTTP_NOT_FOUND, err, "the script has gone");
         }
         return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, err,
@@ -183,7 +206,12 @@ static void make_request(cgi_exec_t *x, cgi_wire_request_t *request)
     core_dir_config *core = ap_get_core_module_config(x->r->per_dir_config);
 
     memset(request, 0, sizeof(*request));
-    request->dir = ap_make_dirstr_parent(x->r->pool, x->options->script);
+    request->dir = x->options->work_dir
+                       ? x->options->work_dir
+                       : ap_make_dirstr_parent(x->r->pool, x->options->script);
+    request->script = x->options->script;
+    request->root = x->options->root ? x->options->root : "";
+    request->identity = x->options->identity;
     request->argv = make_argv(x, &request->path);
     request->env =
         cgi_environment_make(x->r->subprocess_env, getenv("TZ"), x->r->pool);

@@ -7,7 +7,7 @@
 #include "wire.h"
 
 /* Both sides are built together: the magic number is the version too. */
-#define MAGIC 0x43474932u
+#define MAGIC 0x43474933u
 
 typedef struct wire_header_t {
     uint32_t magic;
@@ -16,6 +16,8 @@ typedef struct wire_header_t {
     uint32_t envc;
     uint32_t kill_ms;
     uint32_t limits;
+    uint32_t identity;
+    uint32_t unused;
     uint64_t limit[CGI_LIMIT_MAX][2]; /* soft, hard */
 } wire_header_t;
 
@@ -46,11 +48,13 @@ apr_status_t cgi_wire_encode(const cgi_wire_request_t *request, apr_pool_t *p,
     char *to;
     int i;
 
-    if (!request->path || !request->dir || !request->argv ||
-        !request->argv[0] || !request->env) {
+    if (!request->path || !request->dir || !request->script ||
+        !request->root || !request->argv || !request->argv[0] ||
+        !request->env) {
         return APR_EINVAL;
     }
-    len += strlen(request->path) + 1 + strlen(request->dir) + 1;
+    len += strlen(request->path) + 1 + strlen(request->dir) + 1 +
+           strlen(request->script) + 1 + strlen(request->root) + 1;
     header.argc = measure(request->argv, &len);
     header.envc = measure(request->env, &len);
     if (len > CGI_WIRE_MAX) {
@@ -59,6 +63,7 @@ apr_status_t cgi_wire_encode(const cgi_wire_request_t *request, apr_pool_t *p,
     header.size = (uint32_t)len;
     header.kill_ms = request->kill_ms;
     header.limits = request->limits;
+    header.identity = request->identity;
     for (i = 0; i < CGI_LIMIT_MAX; i++) {
         header.limit[i][0] = request->limit[i].rlim_cur;
         header.limit[i][1] = request->limit[i].rlim_max;
@@ -69,6 +74,8 @@ apr_status_t cgi_wire_encode(const cgi_wire_request_t *request, apr_pool_t *p,
     memcpy(*data, &header, sizeof(header));
     to = put((char *)*data + sizeof(header), request->path);
     to = put(to, request->dir);
+    to = put(to, request->script);
+    to = put(to, request->root);
     for (i = 0; request->argv[i]; i++) {
         to = put(to, request->argv[i]);
     }
@@ -127,12 +134,15 @@ apr_status_t cgi_wire_decode(cgi_wire_request_t *request, void *data,
     at += sizeof(header);
     if (!(request->path = take(&at, end)) ||
         !(request->dir = take(&at, end)) ||
+        !(request->script = take(&at, end)) ||
+        !(request->root = take(&at, end)) ||
         !(request->argv = take_list(&at, end, header.argc, p)) ||
         !(request->env = take_list(&at, end, header.envc, p)) || at != end) {
         return APR_EINVAL;
     }
     request->kill_ms = header.kill_ms;
     request->limits = header.limits;
+    request->identity = header.identity;
     for (i = 0; i < CGI_LIMIT_MAX; i++) {
         request->limit[i].rlim_cur = header.limit[i][0];
         request->limit[i].rlim_max = header.limit[i][1];

@@ -44,6 +44,9 @@ typedef enum {
 typedef struct cgi_wire_request_t {
     const char *path;        /* of the program to execute */
     const char *dir;         /* its working directory */
+    const char *script;      /* the script's path, with an identity */
+    const char *root;        /* chroot directory, with one; else "" */
+    unsigned int identity;   /* 0: none; else its number, from 1 */
     const char *const *argv; /* ended by NULL; at least argv[0] */
     const char *const *env;  /* ended by NULL; NAME=value */
     unsigned int kill_ms;    /* from SIGTERM to SIGKILL; 0: never */
@@ -63,6 +66,9 @@ typedef enum {
     CGI_STAGE_MESSAGE, /* message or descriptors did not arrive whole */
     CGI_STAGE_FORK,
     CGI_STAGE_LIMIT,
+    CGI_STAGE_REFUSED, /* by the privileged launcher's rules */
+    CGI_STAGE_ROOT,
+    CGI_STAGE_USER,
     CGI_STAGE_DIR,
     CGI_STAGE_EXEC
 } cgi_stage_e;
@@ -78,7 +84,7 @@ typedef struct cgi_note_t {
  * @param data *data gets the message, allocated from p
  * @param size *size gets its length
  * @return APR_SUCCESS; E2BIG when it would be larger than CGI_WIRE_MAX;
- *         APR_EINVAL when there is no path, dir or argv[0]
+ *         APR_EINVAL when a string or argv[0] is missing
  */
 apr_status_t cgi_wire_encode(const cgi_wire_request_t *request, apr_pool_t *p,
                              void **data, apr_size_t *size);
