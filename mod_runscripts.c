@@ -18,7 +18,8 @@
 
 /* What is kept for a request that the choice was made for. */
 typedef struct runscripts_request_t {
-    const char *script; /* the file that runs, as in r->filename; or NULL */
+    const char *script; /* the file that runs, as in r->filename; or NULL:
+                         * the name is hidden */
 } runscripts_request_t;
 
 /* --- configuration --- */
@@ -130,10 +131,19 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
 /* --- which script is this URL? --- */
 
-/* Log why a request ends here and return what the hook is to return. */
-static int fail(request_rec *r, int status, const char *why, const char *what)
+/* Log why a request ends here and return what the hook is to return:
+ * something in the configuration or the file system must be mended. */
+static int fail(request_rec *r, int status, const char *what, const char *why)
 {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s", what, why);
+    return status;
+}
+
+/* The same, when it is the client who asked for what it can't have. */
+static int reject(request_rec *r, int status, const char *what,
+                  const char *why)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "%s: %s", what, why);
     return status;
 }
 
@@ -260,20 +270,20 @@ static int run_instead(request_rec *r, const char *script,
     int status;
 
     if (info->filetype == APR_DIR) {
-        return fail(r, HTTP_FORBIDDEN, "a directory can't be run", script);
+        return fail(r, HTTP_FORBIDDEN, script, "a directory can't be run");
     }
     if ((status = walk_to(r, script)) != OK) {
         return status; /* logged by core */
     }
     if (r->finfo.filetype != APR_REG) {
-        return fail(r, HTTP_FORBIDDEN, "a script must be a regular file",
-                    script);
+        return fail(r, HTTP_FORBIDDEN, script,
+                    "a script must be a regular file");
     }
     dir = dir_of(r);
     if (!dir->option.on ||
         !runscripts_name_kind(dir, base_name(r->filename))) {
-        return fail(r, HTTP_FORBIDDEN,
-                    "Options RunScripts is off for this file", script);
+        return fail(r, HTTP_FORBIDDEN, script,
+                    "Options RunScripts is off for this file");
     }
     state = apr_pcalloc(r->pool, sizeof(*state));
     state->script = r->filename;
@@ -281,6 +291,24 @@ static int run_instead(request_rec *r, const char *script,
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                   "%s is run by %s, path info \"%s\"", r->uri, script,
                   r->path_info ? r->path_info : "");
+    return OK;
+}
+
+/* The name is that of a script or an editor's copy. */
+static int hide(request_rec *r)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                  "%s is never served: its name is that of a script or an "
+                  "editor's copy",
+                  r->filename);
+    if (r->main) {
+        /* At once: mod_autoindex can show what access control refuses. */
+        return HTTP_NOT_FOUND;
+    }
+    /* To the client it is to look as if there was nothing: what comes before
+     * that, access control and redirections, is to come. */
+    ap_set_module_config(r->request_config, &runscripts_module,
+                         apr_pcalloc(r->pool, sizeof(runscripts_request_t)));
     return OK;
 }
 
@@ -296,7 +324,7 @@ static int choose(request_rec *r)
         ap_log_rerror(APLOG_MARK, APLOG_ALERT, 0, r, "%s", dir->denied);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (!dir->option.on) {
+    if (!dir->option.hide) {
         return DECLINED;
     }
     /* A handler that is known this early is ScriptAlias or its like. */
@@ -306,22 +334,9 @@ static int choose(request_rec *r)
     }
     name = base_name(r->filename);
     if (runscripts_name_hidden(dir, name)) {
-        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
-                      "%s is never served: its name is that of a script or "
-                      "an editor's copy",
-                      r->filename);
-        if (r->main) {
-            /* mod_autoindex shows what access control refuses. */
-            return HTTP_NOT_FOUND;
-        }
-        /* To the client it is to look as if there was nothing, but access
-         * control comes first then. */
-        ap_set_module_config(
-            r->request_config, &runscripts_module,
-            apr_pcalloc(r->pool, sizeof(runscripts_request_t)));
-        return OK;
+        return hide(r);
     }
-    if (!*name || has_handler(r)) {
+    if (!dir->option.on || !*name || has_handler(r)) {
         return DECLINED;
     }
     if (r->finfo.filetype == APR_REG && is_get(r) && !(r->args && *r->args) &&
@@ -332,22 +347,23 @@ static int choose(request_rec *r)
     return script ? run_instead(r, script, &info) : DECLINED;
 }
 
-static int check_type(request_rec *r)
+/* After mod_rewrite and mod_alias, whose rules for a directory may send the
+ * client to a better place; before mod_dir's and mod_speling's guesses. */
+static int fixup_hidden(request_rec *r)
 {
     const runscripts_request_t *state = state_of(r);
 
-    if (!state) {
+    if (!state || state->script) {
         return DECLINED;
     }
-    if (!state->script) {
-        return HTTP_NOT_FOUND;
+    /* Not by r->handler: SetHandler could name mod_rewrite's. */
+    if (r->proxyreq || !strncmp(r->filename, "redirect:", 9)) {
+        return OK;
     }
-    /* So that nobody derives type, language or encoding of the response
-     * from the script's name. IncludesNOEXEC forbids what isn't text. */
-    ap_set_content_type(r, "application/x-httpd-cgi");
-    return OK;
+    return HTTP_NOT_FOUND;
 }
 
+/* mod_dav reads directories by itself and would tell of hidden names. */
 static int is_dav_leak(const request_rec *r)
 {
     const char *depth;
@@ -363,25 +379,26 @@ static int is_dav_leak(const request_rec *r)
     return r->method_number == M_COPY || r->method_number == M_MOVE;
 }
 
-static int fixups(request_rec *r)
+static int fixup_script(request_rec *r)
 {
     const runscripts_request_t *state = state_of(r);
 
-    if (state && state->script) {
-        /* mod_rewrite may have made another request of it. */
-        if (!strcmp(r->filename, state->script)) {
-            r->handler = RUNSCRIPTS_HANDLER;
-        }
-        return OK;
-    }
     if (is_dav_leak(r)) {
-        /* mod_dav reads the directory by itself. */
-        return fail(r, HTTP_FORBIDDEN,
-                    "with Options RunScripts, mod_dav must not list or copy "
-                    "the directory: it would show scripts",
-                    r->filename);
+        return fail(r, HTTP_FORBIDDEN, r->filename,
+                    "with Options RunScripts, a directory must not be listed "
+                    "or copied by WebDAV: that would show scripts");
     }
-    return DECLINED;
+    /* mod_rewrite may have made another request of it. */
+    if (!state || !state->script || strcmp(r->filename, state->script)) {
+        return DECLINED;
+    }
+    r->handler = RUNSCRIPTS_HANDLER;
+    /* What others derived from the script's name says nothing about its
+     * output. A type that isn't text keeps it out of IncludesNOEXEC. */
+    ap_set_content_type(r, "application/x-httpd-cgi");
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
+    return OK;
 }
 
 static int handler(request_rec *r)
@@ -396,17 +413,14 @@ static int handler(request_rec *r)
     dir = dir_of(r);
     kind = runscripts_name_kind(dir, base_name(r->filename));
     if (!dir->option.on || kind == RUNSCRIPTS_PLAIN) {
-        return fail(r, HTTP_FORBIDDEN,
+        return fail(r, HTTP_FORBIDDEN, r->filename,
                     "the handler runscripts must not be set by hand: use "
-                    "Options RunScripts",
-                    r->filename);
+                    "Options RunScripts");
     }
     if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info &&
         *r->path_info) {
-        return fail(r, HTTP_NOT_FOUND,
-                    "AcceptPathInfo is off, but the URL goes on after the "
-                    "script",
-                    r->filename);
+        return reject(r, HTTP_NOT_FOUND, r->filename,
+                      "AcceptPathInfo is off, and the URL has path info");
     }
     r->content_type = NULL;
     memset(&options, 0, sizeof(options));
@@ -419,15 +433,16 @@ static int handler(request_rec *r)
 
 static void register_hooks(apr_pool_t *p)
 {
-    static const char *const before_mod_info[] = {"mod_info.c", NULL};
+    static const char *const mod_info[] = {"mod_info.c", NULL};
+    static const char *const redirecting[] = {"mod_rewrite.c", "mod_alias.c",
+                                              NULL};
 
     cgi_exec_register_hooks(p);
-    ap_hook_check_config(check_config, NULL, before_mod_info,
-                         APR_HOOK_REALLY_FIRST);
+    ap_hook_check_config(check_config, NULL, mod_info, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_perdir_config(choose, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_type_checker(check_type, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_fixups(fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_fixups(fixup_hidden, redirecting, NULL, APR_HOOK_MIDDLE);
+    ap_hook_fixups(fixup_script, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

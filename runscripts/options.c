@@ -169,6 +169,8 @@ const char *runscripts_options_set(cmd_parms *cmd, void *dir_,
                              cmd->directive->filename, is_ours ? WORD : "All");
         }
     }
+    dir->option.hide = dir->option.on;
+    dir->option.narrow = ap_check_cmd_context(cmd, NOT_IN_FILES) != NULL;
     if (named) {
         replace_args(cmd, original, without_word(cmd->pool, words));
     }
@@ -266,26 +268,48 @@ void runscripts_options_init(runscripts_dir_t *dir)
     dir->option.unset = 1;
     dir->option.add = 0;
     dir->option.remove = 0;
+    dir->option.narrow = 0;
+    dir->option.hide = 0;
     dir->allow_override = -1;
     dir->if_denied = NULL;
     dir->denied = NULL;
+}
+
+/* Core's rules for one bit of Options. */
+static void merge_bit(runscripts_option_t *out, const runscripts_option_t *b,
+                      const runscripts_option_t *a)
+{
+    if (a->unset) {
+        out->unset = b->unset;
+        out->add = (b->add && !a->remove) || a->add;
+        out->remove = (b->remove && !a->add) || a->remove;
+        out->on = (b->on && !out->remove) || out->add;
+    }
+    else {
+        out->unset = 0;
+        out->add = a->add;
+        out->remove = a->remove;
+        out->on = a->on;
+    }
+}
+
+/* Where the option is turned off for one file or by a condition, in a
+ * directory that has it, that file is no script then, but its source still
+ * isn't for everyone. */
+static void merge_hide(runscripts_option_t *out, const runscripts_option_t *b,
+                       const runscripts_option_t *a)
+{
+    out->narrow = b->narrow || a->narrow;
+    out->hide =
+        out->on || (b->hide && (a->narrow || (a->unset && !a->remove)));
 }
 
 void runscripts_options_merge(runscripts_dir_t *out,
                               const runscripts_dir_t *base,
                               const runscripts_dir_t *add)
 {
-    const runscripts_option_t *b = &base->option, *a = &add->option;
-
-    if (a->unset) {
-        out->option.unset = b->unset;
-        out->option.add = (b->add && !a->remove) || a->add;
-        out->option.remove = (b->remove && !a->add) || a->remove;
-        out->option.on = (b->on && !out->option.remove) || out->option.add;
-    }
-    else {
-        out->option = *a;
-    }
+    merge_bit(&out->option, &base->option, &add->option);
+    merge_hide(&out->option, &base->option, &add->option);
     out->allow_override =
         add->allow_override >= 0 ? add->allow_override : base->allow_override;
     out->denied = base->denied ? base->denied : add->denied;

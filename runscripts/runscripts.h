@@ -25,6 +25,8 @@ typedef struct runscripts_option_t {
     int unset;  /* 1: no list without + or - has been seen */
     int add;    /* 1: +RunScripts */
     int remove; /* 1: -RunScripts */
+    int narrow; /* 1: Options stands in <Files> or <If> */
+    int hide;   /* 1: sources are not served: on, or off but for one file */
 } runscripts_option_t;
 
 /** The configuration of one directory (section, .htaccess, or merged). */
