@@ -1,0 +1,395 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/* Which route answers a request, and what file that is. */
+
+#include "apr_file_info.h"
+#include "apr_strings.h"
+#include "http_core.h"
+#include "http_log.h"
+
+#include "cgiroute/route.h"
+
+APLOG_USE_MODULE(cgiroute);
+
+/* What trying one route came to. */
+typedef enum {
+    PASSED_OVER, /* the next route is tried */
+    CHOSEN,
+    FAILED /* the request has failed: attempt_t.status */
+} outcome_e;
+
+typedef struct attempt_t {
+    request_rec *r;
+    const cgiroute_t *route;
+    const char *below; /* the part of r->uri that the pattern sees */
+    cgiroute_choice_t *choice;
+    int status; /* for FAILED */
+} attempt_t;
+
+/* ---- the ends of an attempt
+ * ------------------------------------------------- */
+
+static outcome_e pass_over(const attempt_t *a, const char *why)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, a->r,
+                  "route %s (%s:%d) passed over: %s", a->route->regex,
+                  a->route->file, a->route->line, why);
+    return PASSED_OVER;
+}
+
+static outcome_e fail(attempt_t *a, int status, const char *why)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, a->r, "route %s (%s:%d): %s",
+                  a->route->regex, a->route->file, a->route->line, why);
+    a->status = status;
+    return FAILED;
+}
+
+/* The route claims the request, but only to refuse it: later, when it is
+ * known that the client may learn so much. */
+static outcome_e refuse(attempt_t *a, int status, const char *why)
+{
+    a->choice->status = status;
+    a->choice->reason = why;
+    return CHOSEN;
+}
+
+/* A name that may not or does not lead to a file. With static=on all names
+ * below the route look the same from outside, and nothing shines through. */
+static outcome_e no_such_file(attempt_t *a, const char *why)
+{
+    return a->route->is_static ? refuse(a, HTTP_NOT_FOUND, why)
+                               : pass_over(a, why);
+}
+
+/* ---- the file
+ * --------------------------------------------------------------- */
+
+/* stat into r->finfo, which saves httpd's directory walk doing so. */
+static apr_status_t look_at(request_rec *r, const char *path)
+{
+    apr_status_t rv =
+        apr_stat(&r->finfo, path, APR_FINFO_MIN | APR_FINFO_PROT, r->pool);
+
+    if (rv == APR_INCOMPLETE) {
+        rv = APR_SUCCESS;
+    }
+    if (rv != APR_SUCCESS) {
+        r->finfo.filetype = APR_NOFILE;
+    }
+    return rv;
+}
+
+static outcome_e look_failed(attempt_t *a, apr_status_t rv)
+{
+    if (APR_STATUS_IS_ENOENT(rv) || APR_STATUS_IS_ENOTDIR(rv) ||
+        APR_STATUS_IS_ENAMETOOLONG(rv) || a->route->is_static) {
+        return no_such_file(a, "there is no such file");
+    }
+    return refuse(a, HTTP_FORBIDDEN, "the file can't be looked at");
+}
+
+static outcome_e find_script(attempt_t *a)
+{
+    apr_status_t rv = look_at(a->r, a->choice->script);
+
+    if (rv != APR_SUCCESS) {
+        return look_failed(a, rv);
+    }
+    if (a->r->finfo.filetype != APR_REG) {
+        a->r->finfo.filetype = APR_NOFILE;
+        return no_such_file(a, "what is there is not a file");
+    }
+    return CHOSEN;
+}
+
+/* static=on: the shortest beginning that is a file, the rest is PATH_INFO; a
+ * directory, asked for with its slash, is its index.html. */
+static outcome_e find_static(attempt_t *a, apr_size_t fixed, const char **rest)
+{
+    request_rec *r = a->r;
+    const char *whole = a->choice->script;
+    const char *end = whole + fixed;
+
+    *rest = "";
+    for (;;) {
+        const char *path;
+        apr_status_t rv;
+
+        end += strspn(end, "/");
+        if (!*end) {
+            break;
+        }
+        end += strcspn(end, "/");
+        path = apr_pstrmemdup(r->pool, whole, (apr_size_t)(end - whole));
+        rv = look_at(r, path);
+        if (rv != APR_SUCCESS) {
+            return look_failed(a, rv);
+        }
+        if (r->finfo.filetype == APR_REG) {
+            a->choice->script = path;
+            *rest = end;
+            return CHOSEN;
+        }
+        if (r->finfo.filetype != APR_DIR) {
+            break;
+        }
+    }
+    r->finfo.filetype = APR_NOFILE;
+    if (end[-1] != '/') {
+        return no_such_file(a, "it is a directory, asked for without slash");
+    }
+    a->choice->script = apr_pstrcat(r->pool, whole, "index.html", NULL);
+    return find_script(a);
+}
+
+/* ---- SCRIPT_NAME and PATH_INFO
+ * ----------------------------------------------- */
+
+/* httpd takes PATH_INFO off the end of the URL's path to have SCRIPT_NAME, and
+ * all slashes at the seam go with it. So is the URL that is put together from
+ * both (RFC 3875, 3.3) this one again. */
+static const char *path_info_at(const char *uri, const char *start)
+{
+    while (start > uri && *start == '/' && start[-1] == '/') {
+        start--;
+    }
+    return start;
+}
+
+/* The end of the URL's path that is text, with or without its first slash. */
+static const char *find_end(const char *uri, const char *text)
+{
+    const apr_size_t length = strlen(uri), n = strlen(text);
+    const char *start;
+
+    if (n > length) {
+        return NULL;
+    }
+    start = uri + length - n;
+    if (n > 0 && *text != '/') {
+        start--;
+    }
+    return start >= uri && strcmp(uri + length - n, text) == 0 &&
+                   (*start == '/' || !*start)
+               ? start
+               : NULL;
+}
+
+/* Set by the rule of the route: what follows the match, or what pathinfo=
+ * says, or with static=on what follows the file. */
+static outcome_e set_path_info(attempt_t *a, const char *rest)
+{
+    const route_match_t *m = &a->choice->match;
+    const char *uri = a->r->uri;
+    const char *text, *start;
+
+    if (a->route->path_info) {
+        text = route_template_expand(a->r->pool, a->route->path_info, m,
+                                     a->choice->host);
+    }
+    else if (*rest) {
+        text = apr_pstrcat(a->r->pool, rest, a->below + m->end, NULL);
+    }
+    else {
+        text = a->below + m->end;
+    }
+    start = find_end(uri, text);
+    if (!start) {
+        return a->route->path_info
+                   ? fail(a, HTTP_INTERNAL_SERVER_ERROR,
+                          "pathinfo= must be the end of the URL's path")
+                   : no_such_file(a, "what follows the file is not the end of "
+                                     "the URL's path");
+    }
+    a->choice->path_info = apr_pstrdup(a->r->pool, path_info_at(uri, start));
+    return CHOSEN;
+}
+
+/* ---- one route
+ * ---------------------------------------------------------------- */
+
+/* The part of the URL's path below the route's <Location>, or NULL. */
+static const char *below_base(const cgiroute_t *route, const char *uri)
+{
+    apr_size_t n = strlen(route->base);
+
+    return strncmp(uri, route->base, n) == 0 && (uri[n] == '/' || !uri[n])
+               ? uri + n
+               : NULL;
+}
+
+static const char *check_captured(const attempt_t *a)
+{
+    const cgiroute_t *route = a->route;
+    const cgiroute_choice_t *c = a->choice;
+    const char *why;
+    int i;
+
+    why =
+        route_template_check(route->script, &c->match, c->host, route->names);
+    if (!why && route->dir) {
+        why =
+            route_template_check(route->dir, &c->match, c->host, route->names);
+    }
+    if (!why && route->chroot) {
+        why = route_template_check(route->chroot, &c->match, c->host,
+                                   route->names);
+    }
+    /* A variable is often the name of a directory too: no way up in it. */
+    for (i = 0; !why && i < route->env->nelts; i++) {
+        why = route_template_check(
+            APR_ARRAY_IDX(route->env, i, const route_template_t *), &c->match,
+            c->host, ROUTE_NAMES_ANY);
+    }
+    return why;
+}
+
+/* Put the path of the script together; *fixed is the length of the part that
+ * the URL has no say in. */
+static const char *build_path(attempt_t *a, apr_size_t *fixed)
+{
+    const cgiroute_t *route = a->route;
+    cgiroute_choice_t *c = a->choice;
+    apr_pool_t *p = a->r->pool;
+    const char *script =
+        route_template_expand(p, route->script, &c->match, c->host);
+    const char *dir = "";
+
+    c->chroot = route->chroot ? route_template_expand(p, route->chroot,
+                                                      &c->match, c->host)
+                              : "";
+    if (route->dir && *route_template_literal(route->script) != '/') {
+        dir = apr_pstrcat(
+            p, route_template_expand(p, route->dir, &c->match, c->host), "/",
+            NULL);
+    }
+    *fixed = strlen(c->chroot) + strlen(dir);
+    return apr_pstrcat(p, c->chroot, dir, script, NULL);
+}
+
+static outcome_e try_route(attempt_t *a)
+{
+    const cgiroute_t *route = a->route;
+    cgiroute_choice_t *c = a->choice;
+    const char *why, *rest = "";
+    apr_size_t fixed;
+    outcome_e outcome;
+
+    a->below = below_base(route, a->r->uri);
+    if (!a->below) {
+        return pass_over(a, "the URL is not below its <Location>");
+    }
+    switch (
+        route_pattern_match(a->r->pool, route->pattern, a->below, &c->match)) {
+    case ROUTE_MATCH_YES:
+        break;
+    case ROUTE_MATCH_NO:
+        return pass_over(a, "no match");
+    case ROUTE_MATCH_RUNAWAY:
+        return fail(a, HTTP_INTERNAL_SERVER_ERROR,
+                    "the regular expression must not need so many steps to "
+                    "find whether a URL matches");
+    default:
+        return fail(a, HTTP_INTERNAL_SERVER_ERROR, "no memory to match");
+    }
+    if (!route->path_info && a->below[c->match.end] &&
+        a->below[c->match.end] != '/') {
+        return pass_over(a, "the match ends in the middle of a segment");
+    }
+
+    c->host = "";
+    if (route->needs_host) {
+        c->host = route_safe_host(a->r->pool, a->r->hostname);
+        if (!c->host) {
+            c->host = "";
+            return no_such_file(a, "the host can't be a directory's name");
+        }
+    }
+    why = check_captured(a);
+    if (why) {
+        return no_such_file(a, why);
+    }
+    c->script = build_path(a, &fixed);
+    if (route_safe_has_dotdot(c->script)) {
+        return no_such_file(a, "there would be .. in the file's name");
+    }
+
+    outcome = route->is_static ? find_static(a, fixed, &rest) : find_script(a);
+    if (outcome != CHOSEN || c->status) {
+        return outcome;
+    }
+    outcome = set_path_info(a, rest);
+    if (outcome == CHOSEN && route->is_static && !c->status &&
+        !(a->r->finfo.protection &
+          (APR_UEXECUTE | APR_GEXECUTE | APR_WEXECUTE))) {
+        if (*c->path_info) {
+            return refuse(a, HTTP_NOT_FOUND, "nothing is below a file");
+        }
+        c->is_file = 1;
+    }
+    return outcome;
+}
+
+/* ---- all routes
+ * ---------------------------------------------------------------- */
+
+static outcome_e try_list(attempt_t *a, const cgiroute_server_t *conf)
+{
+    route_prefix_iter_t iter;
+    int i, tried = 0;
+
+    route_prefix_begin(conf->table, a->r->uri, &iter);
+    while ((i = route_prefix_next(&iter)) >= 0) {
+        outcome_e outcome;
+
+        a->route = APR_ARRAY_IDX(conf->routes, i, const cgiroute_t *);
+        memset(a->choice, 0, sizeof(*a->choice));
+        a->choice->route = a->route;
+        tried++;
+        outcome = try_route(a);
+        if (outcome != PASSED_OVER) {
+            return outcome;
+        }
+    }
+    if (conf->routes->nelts > tried) {
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, a->r,
+                      "%d routes passed over: the URL begins otherwise",
+                      conf->routes->nelts - tried);
+    }
+    return PASSED_OVER;
+}
+
+int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice)
+{
+    const cgiroute_server_t *conf =
+        ap_get_module_config(r->server->module_config, &cgiroute_module);
+    cgiroute_choice_t work;
+    attempt_t a = {.r = r, .choice = &work};
+    outcome_e outcome = PASSED_OVER;
+
+    for (; conf && outcome == PASSED_OVER; conf = conf->main) {
+        outcome = try_list(&a, conf);
+    }
+    if (outcome == FAILED) {
+        return a.status;
+    }
+    if (outcome == PASSED_OVER) {
+        return DECLINED;
+    }
+    *choice = apr_pmemdup(r->pool, &work, sizeof(work));
+    if (work.status) {
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                      "route %s (%s:%d) refuses the request with %d: %s",
+                      a.route->regex, a.route->file, a.route->line,
+                      work.status, work.reason);
+    }
+    else {
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                      "route %s (%s:%d) %s %s, PATH_INFO \"%s\"",
+                      a.route->regex, a.route->file, a.route->line,
+                      work.is_file ? "serves" : "runs", work.script,
+                      work.path_info);
+    }
+    return OK;
+}

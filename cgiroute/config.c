@@ -1,0 +1,679 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/* The directive CGIRoute in both forms, and SetEnv inside of it. */
+
+#include "apr_file_info.h"
+#include "apr_fnmatch.h"
+#include "apr_lib.h"
+#include "apr_strings.h"
+#include "http_core.h"
+#include "http_log.h"
+
+#include "cgiroute/route.h"
+
+APLOG_USE_MODULE(cgiroute);
+
+#define SECTION "<CGIRoute"
+
+/* ---- the lists -----------------------------------------------------------
+ */
+
+void *cgiroute_create_dir(apr_pool_t *p, char *dir)
+{
+    cgiroute_dir_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)dir;
+    cgi_exec_dir_init(&conf->exec);
+    return conf;
+}
+
+void *cgiroute_merge_dir(apr_pool_t *p, void *base, void *add)
+{
+    const cgiroute_dir_t *b = base, *a = add;
+    cgiroute_dir_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    cgi_exec_dir_merge(&conf->exec, &b->exec, &a->exec);
+    if (a->env && b->env) {
+        conf->env = apr_array_append(p, b->env, a->env);
+    }
+    else {
+        conf->env = a->env ? a->env : b->env;
+    }
+    conf->choice = a->choice ? a->choice : b->choice;
+    return conf;
+}
+
+void *cgiroute_create_server(apr_pool_t *p, server_rec *s)
+{
+    cgiroute_server_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)s;
+    cgi_exec_server_init(&conf->exec);
+    conf->routes = apr_array_make(p, 4, sizeof(cgiroute_t *));
+    return conf;
+}
+
+void *cgiroute_merge_server(apr_pool_t *p, void *base, void *add)
+{
+    const cgiroute_server_t *b = base, *a = add;
+    cgiroute_server_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    cgi_exec_server_merge(&conf->exec, &b->exec, &a->exec);
+    conf->routes = a->routes;
+    conf->main = b; /* a virtual host's own routes first */
+    return conf;
+}
+
+static cgiroute_server_t *server_of(server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &cgiroute_module);
+}
+
+void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server)
+{
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        cgiroute_server_t *conf = server_of(s);
+        const int n = conf->routes->nelts;
+        const char **prefixes;
+        int i;
+
+        if (conf->table) { /* a host without routes shares the main server's */
+            continue;
+        }
+        prefixes = apr_palloc(p, (apr_size_t)(n + 1) * sizeof(*prefixes));
+        for (i = 0; i < n; i++) {
+            const cgiroute_t *route =
+                APR_ARRAY_IDX(conf->routes, i, const cgiroute_t *);
+
+            prefixes[i] = apr_pstrcat(
+                p, route->base, route_pattern_prefix(route->pattern), NULL);
+        }
+        conf->table = route_prefix_table_make(p, prefixes, n);
+    }
+}
+
+/* ---- words of the line ----------------------------------------------------
+ */
+
+/* The next argument. As ap_getword_conf, but the value of key="a b" may be
+ * quoted too: ap_getword_conf knows quotes at the start of a word only. */
+static const char *next_word(apr_pool_t *p, const char **args,
+                             const char **key)
+{
+    const char *s = *args;
+    apr_size_t n = 0;
+
+    while (apr_isalnum(s[n])) {
+        n++;
+    }
+    *key = NULL;
+    if (n > 0 && s[n] == '=') {
+        *key = apr_pstrmemdup(p, s, n);
+        *args = s + n + 1;
+        /* "key=" with nothing behind it: no value, not the next word */
+        if (!**args || apr_isspace(**args)) {
+            while (apr_isspace(**args)) {
+                ++*args;
+            }
+            return "";
+        }
+    }
+    return ap_getword_conf(p, args);
+}
+
+/* The same for an argument that is quoted as a whole: "key=a b". */
+static const char *next_pair(apr_pool_t *p, const char **args,
+                             const char **key)
+{
+    const char *value = next_word(p, args, key);
+
+    if (!*key) {
+        const char *equals = ap_strchr_c(value, '=');
+
+        if (equals) {
+            *key = apr_pstrmemdup(p, value, (apr_size_t)(equals - value));
+            value = equals + 1;
+        }
+    }
+    return value;
+}
+
+/* ---- checks at start-up ----------------------------------------------------
+ */
+
+static const char *must(apr_pool_t *p, const char *name, const char *rule)
+{
+    return apr_pstrcat(p, name, " ", rule, NULL);
+}
+
+static const char *parse_template(cmd_parms *cmd, const cgiroute_t *route,
+                                  route_template_t **t, const char *name,
+                                  const char *text)
+{
+    const char *rule =
+        route_template_parse(cmd->pool, t, text, route->pattern);
+
+    return rule ? must(cmd->pool, name, rule) : NULL;
+}
+
+/* The directory that is certain whatever the URL says: the literal start of a
+ * template up to its last slash; all of it when it has no references. */
+static const char *fixed_part(apr_pool_t *p, const route_template_t *t)
+{
+    const char *literal = route_template_literal(t);
+    const char *slash;
+
+    if (!route_template_has_references(t)) {
+        return literal;
+    }
+    slash = strrchr(literal, '/');
+    return apr_pstrmemdup(p, literal,
+                          slash ? (apr_size_t)(slash - literal) : 0);
+}
+
+static int is_directory(apr_pool_t *p, const char *path)
+{
+    apr_finfo_t info;
+
+    return apr_stat(&info, *path ? path : "/", APR_FINFO_TYPE, p) ==
+               APR_SUCCESS &&
+           info.filetype == APR_DIR;
+}
+
+/* The rules for dir= and chroot=. */
+static const char *check_directory(cmd_parms *cmd, const char *name,
+                                   const route_template_t *t,
+                                   const char *outside)
+{
+    const char *fixed = fixed_part(cmd->pool, t);
+
+    if (*route_template_literal(t) != '/') {
+        return must(cmd->pool, name,
+                    "must be an absolute path that begins with a fixed "
+                    "directory");
+    }
+    if (route_safe_has_dotdot(route_template_text(t))) {
+        return must(cmd->pool, name, "must not have .. in it");
+    }
+    if (!*fixed && route_template_has_references(t) && !*outside) {
+        return must(cmd->pool, name,
+                    "must begin with a fixed directory other than /, below "
+                    "which the URL chooses");
+    }
+    fixed = apr_pstrcat(cmd->pool, outside, fixed, NULL);
+    if (!is_directory(cmd->temp_pool, fixed)) {
+        return apr_psprintf(cmd->pool,
+                            "%s must be a directory that exists: %s is none",
+                            name, *fixed ? fixed : "/");
+    }
+    return NULL;
+}
+
+/* SCRIPT alone or below dir=: some fixed directory holds the program. */
+static const char *check_script(cmd_parms *cmd, const cgiroute_t *route)
+{
+    const char *literal = route_template_literal(route->script);
+
+    if (!*route_template_text(route->script)) {
+        return "SCRIPT must not be empty";
+    }
+    if (route_safe_has_dotdot(route_template_text(route->script))) {
+        return "SCRIPT must not have .. in it";
+    }
+    if (*literal != '/' && !route->dir) {
+        return "SCRIPT must be an absolute path, or dir= must be given";
+    }
+    if (*literal == '/' && route_template_has_references(route->script) &&
+        !*fixed_part(cmd->pool, route->script) && !route->chroot) {
+        return "SCRIPT must begin with a fixed directory other than /, below "
+               "which the URL chooses";
+    }
+    return NULL;
+}
+
+static const char *set_exec(cmd_parms *cmd, cgiroute_t *route,
+                            const char *line)
+{
+    apr_array_header_t *words = apr_array_make(cmd->pool, 4, sizeof(char *));
+
+    while (*line) {
+        APR_ARRAY_PUSH(words, const char *) =
+            ap_getword_conf(cmd->pool, &line);
+    }
+    if (words->nelts == 0 || *APR_ARRAY_IDX(words, 0, const char *) != '/') {
+        return "exec= must begin with the absolute path of a program";
+    }
+    APR_ARRAY_PUSH(words, const char *) = NULL;
+    route->exec = (const char *const *)words->elts;
+    return NULL;
+}
+
+static const char *check_exec(cmd_parms *cmd, const cgiroute_t *route,
+                              const char *outside)
+{
+    const char *path = apr_pstrcat(cmd->pool, outside, route->exec[0], NULL);
+    apr_finfo_t info;
+
+    if (apr_stat(&info, path, APR_FINFO_TYPE | APR_FINFO_PROT,
+                 cmd->temp_pool) != APR_SUCCESS) {
+        return apr_psprintf(cmd->pool,
+                            "exec= must name a program that exists: %s does "
+                            "not",
+                            path);
+    }
+    if (info.filetype != APR_REG || access(path, X_OK) != 0) {
+        return apr_psprintf(cmd->pool,
+                            "exec= must name a program that may be executed: "
+                            "%s may not",
+                            path);
+    }
+    return NULL;
+}
+
+/* ---- user=, group=, chroot= ------------------------------------------------
+ */
+
+/* A number, or a name that the system knows. */
+static int number_of(const char *text, apr_int64_t *number)
+{
+    char *end;
+
+    if (!apr_isdigit(*text)) {
+        return 0;
+    }
+    *number = apr_strtoi64(text, &end, 10);
+    return !*end && *number <= APR_INT32_MAX;
+}
+
+static const char *check_ids(cmd_parms *cmd, cgiroute_t *route)
+{
+    apr_int64_t number;
+
+    if (geteuid() != 0) {
+        return "user=, group= and chroot= must have httpd started as root";
+    }
+    if (route->group && !route->user) {
+        return "group= must come with user=";
+    }
+    if (route->user) {
+        if (number_of(route->user, &number)) {
+            route->uid = (uid_t)number;
+            if (!route->group) {
+                return "user= must come with group= when it is a number";
+            }
+        }
+        else if (apr_uid_get(&route->uid, &route->gid, route->user,
+                             cmd->temp_pool) != APR_SUCCESS) {
+            return apr_psprintf(cmd->pool,
+                                "user= must be a number or the name of a "
+                                "user: %s is neither",
+                                route->user);
+        }
+        if (route->uid == 0) {
+            return "user= must not be root (user id 0)";
+        }
+    }
+    if (route->group) {
+        if (number_of(route->group, &number)) {
+            route->gid = (gid_t)number;
+        }
+        else if (apr_gid_get(&route->gid, route->group, cmd->temp_pool) !=
+                 APR_SUCCESS) {
+            return apr_psprintf(cmd->pool,
+                                "group= must be a number or the name of a "
+                                "group: %s is neither",
+                                route->group);
+        }
+    }
+    if (route->user && route->gid == 0) {
+        return "group= must not be root (group id 0)";
+    }
+    return NULL;
+}
+
+/* What a route with user=, group= or chroot= needs at run time. The
+ * privileged launcher is not there yet: nothing may run as if it were. */
+static const char *check_privileged(cmd_parms *cmd, cgiroute_t *route)
+{
+    const char *err = check_ids(cmd, route);
+
+    if (err) {
+        return err;
+    }
+    return "user=, group= and chroot= must be left out: this version cannot "
+           "change the user or the root directory yet";
+}
+
+/* ---- the directive ---------------------------------------------------------
+ */
+
+/* One key=value; everything else is checked when all of them are known. */
+static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,
+                           const char *value)
+{
+    if (!*value) {
+        return apr_pstrcat(cmd->pool, key, "= must have a value", NULL);
+    }
+    if (!strcmp(key, "dir")) {
+        return parse_template(cmd, route, &route->dir, "dir=", value);
+    }
+    if (!strcmp(key, "exec")) {
+        return set_exec(cmd, route, value);
+    }
+    if (!strcmp(key, "pathinfo")) {
+        return parse_template(cmd, route, &route->path_info,
+                              "pathinfo=", value);
+    }
+    if (!strcmp(key, "names")) {
+        if (strcmp(value, "any") && strcmp(value, "strict")) {
+            return "names= must be strict or any";
+        }
+        route->names = *value == 'a' ? ROUTE_NAMES_ANY : ROUTE_NAMES_STRICT;
+        return NULL;
+    }
+    if (!strcmp(key, "static")) {
+        if (strcmp(value, "on") && strcmp(value, "off")) {
+            return "static= must be on or off";
+        }
+        route->is_static = !strcmp(value, "on");
+        return NULL;
+    }
+    if (!strcmp(key, "user")) {
+        route->user = value;
+        return NULL;
+    }
+    if (!strcmp(key, "group")) {
+        route->group = value;
+        return NULL;
+    }
+    if (!strcmp(key, "chroot")) {
+        return parse_template(cmd, route, &route->chroot, "chroot=", value);
+    }
+    return apr_pstrcat(cmd->pool, "CGIRoute must not have the key \"", key,
+                       "=\"; its keys are dir=, exec=, pathinfo=, names=, "
+                       "static=, user=, group= and chroot=",
+                       NULL);
+}
+
+static const char *check_route(cmd_parms *cmd, cgiroute_t *route)
+{
+    const char *err, *outside = "";
+
+    if (route->chroot) {
+        err = check_directory(cmd, "chroot=", route->chroot, "");
+        if (err) {
+            return err;
+        }
+        outside = route_template_text(route->chroot);
+    }
+    /* what is inside of a root that the URL chooses can't be looked at yet */
+    if (!route->chroot || !route_template_has_references(route->chroot)) {
+        if (route->dir) {
+            err = check_directory(cmd, "dir=", route->dir, outside);
+            if (err) {
+                return err;
+            }
+        }
+        if (route->exec) {
+            err = check_exec(cmd, route, outside);
+            if (err) {
+                return err;
+            }
+        }
+    }
+    err = check_script(cmd, route);
+    if (err) {
+        return err;
+    }
+    if (route->is_static && route->exec) {
+        return "static=on must not be combined with exec=: then every file "
+               "would be a script";
+    }
+    if (route->is_static && route->path_info) {
+        return "static=on must not be combined with pathinfo=: PATH_INFO is "
+               "what follows the file's name";
+    }
+    if (route->user || route->group || route->chroot) {
+        err = check_privileged(cmd, route);
+    }
+    route->needs_host =
+        route_template_has_host(route->script) ||
+        (route->dir && route_template_has_host(route->dir)) ||
+        (route->path_info && route_template_has_host(route->path_info)) ||
+        (route->chroot && route_template_has_host(route->chroot));
+    return err;
+}
+
+/* The section of that name around the directive, or NULL. */
+static const ap_directive_t *enclosing(const ap_directive_t *directive,
+                                       const char *name)
+{
+    const ap_directive_t *d;
+
+    for (d = directive->parent; d; d = d->parent) {
+        if (!ap_cstr_casecmp(d->directive, name)) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+/* Where CGIRoute may stand. A route is a right to execute: only where the
+ * administrator of the server writes, never in .htaccess. */
+static const char *check_context(cmd_parms *cmd, const char **base)
+{
+    const char *err = ap_check_cmd_context(
+        cmd, NOT_IN_LIMIT | NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS |
+                 NOT_IN_PROXY);
+    apr_size_t n;
+
+    *base = "";
+    if (err) {
+        return err;
+    }
+    if (enclosing(cmd->directive, SECTION)) {
+        return "CGIRoute must not be inside another <CGIRoute>";
+    }
+    if (!cmd->path) {
+        return NULL;
+    }
+    if (enclosing(cmd->directive, "<LocationMatch") ||
+        !enclosing(cmd->directive, "<Location") || *cmd->path != '/' ||
+        apr_fnmatch_test(cmd->path)) {
+        return "CGIRoute must be inside a <Location> with a plain path, or "
+               "outside of all sections: the regular expression sees the "
+               "path below that of the section";
+    }
+    n = strlen(cmd->path);
+    while (n > 0 && cmd->path[n - 1] == '/') {
+        n--;
+    }
+    *base = apr_pstrmemdup(cmd->pool, cmd->path, n);
+    return NULL;
+}
+
+/* REGEX SCRIPT [key=value ...] */
+static const char *parse_route(cmd_parms *cmd, const char *args,
+                               cgiroute_t **result)
+{
+    cgiroute_t *route = apr_pcalloc(cmd->pool, sizeof(*route));
+    apr_table_t *seen = apr_table_make(cmd->temp_pool, 8);
+    const char *script, *err;
+
+    err = check_context(cmd, &route->base);
+    if (err) {
+        return err;
+    }
+    route->file = cmd->directive->filename;
+    route->line = cmd->directive->line_num;
+    route->env = apr_array_make(cmd->pool, 2, sizeof(route_template_t *));
+
+    while (apr_isspace(*args)) {
+        args++;
+    }
+    if (!*args) {
+        return "CGIRoute must have a REGEX and a SCRIPT";
+    }
+    route->regex = ap_getword_conf(cmd->pool, &args);
+    if (!*args) {
+        return "CGIRoute must have a SCRIPT after the REGEX";
+    }
+    script = ap_getword_conf(cmd->pool, &args);
+    err = route_pattern_compile(cmd->pool, &route->pattern, route->regex);
+    if (!err) {
+        err = parse_template(cmd, route, &route->script, "SCRIPT", script);
+    }
+    while (!err && *args) {
+        const char *key, *value = next_pair(cmd->pool, &args, &key);
+
+        if (!key) {
+            return apr_psprintf(cmd->pool,
+                                "CGIRoute must have only key=value after the "
+                                "SCRIPT: \"%s\" is none",
+                                value);
+        }
+        if (apr_table_get(seen, key)) {
+            return apr_psprintf(cmd->pool, "CGIRoute must not have %s= twice",
+                                key);
+        }
+        apr_table_setn(seen, key, value);
+        err = set_key(cmd, route, key, value);
+    }
+    if (!err) {
+        err = check_route(cmd, route);
+    }
+    *result = route;
+    return err;
+}
+
+static void add_route(cmd_parms *cmd, cgiroute_t *route)
+{
+    APR_ARRAY_PUSH(server_of(cmd->server)->routes, cgiroute_t *) = route;
+}
+
+static const char *cmd_route(cmd_parms *cmd, void *dir, const char *args)
+{
+    cgiroute_t *route;
+    const char *err = parse_route(cmd, args, &route);
+
+    (void)dir;
+    if (!err) {
+        add_route(cmd, route);
+    }
+    return err;
+}
+
+/* <Files> is over when a section of URLs is merged: refused, not ignored. */
+static const char *check_children(const ap_directive_t *d)
+{
+    const char *err = NULL;
+
+    for (; d && !err; d = d->next) {
+        if (!ap_cstr_casecmp(d->directive, "<Files") ||
+            !ap_cstr_casecmp(d->directive, "<FilesMatch")) {
+            return "<CGIRoute> must not enclose <Files>";
+        }
+        err = check_children(d->first_child);
+    }
+    return err;
+}
+
+static const char *cmd_section(cmd_parms *cmd, void *dir, const char *args)
+{
+    const char *end = ap_strrchr_c(args, '>');
+    ap_directive_t *directive = cmd->directive;
+    const int old_override = cmd->override;
+    char *old_path = cmd->path;
+    core_dir_config *core;
+    cgiroute_t *route;
+    const char *err;
+
+    (void)dir;
+    if (!end) {
+        return "<CGIRoute must have a > at the end of its line";
+    }
+    err = parse_route(
+        cmd, apr_pstrmemdup(cmd->pool, args, (apr_size_t)(end - args)),
+        &route);
+    if (!err) {
+        err = check_children(directive->first_child);
+    }
+    if (err) {
+        return err;
+    }
+
+    /* As <Location> does it, but kept here: the route decides when it holds.
+     */
+    directive->data = route;
+    route->section = ap_create_per_dir_config(cmd->pool);
+    cmd->path = apr_pstrdup(cmd->pool, *route->regex ? route->regex : "/");
+    cmd->override = OR_ALL | ACCESS_CONF;
+    core = ap_set_config_vectors(cmd->server, route->section, cmd->path,
+                                 &core_module, cmd->pool);
+    core->d = cmd->path;
+    err = ap_walk_config(directive->first_child, cmd, route->section);
+    cmd->path = old_path;
+    cmd->override = old_override;
+    if (!err) {
+        add_route(cmd, route);
+    }
+    return err;
+}
+
+/* mod_env has a SetEnv too; httpd calls both. Outside of <CGIRoute> this one
+ * has nothing to do, inside it remembers the references. */
+static const char *cmd_set_env(cmd_parms *cmd, void *dir, const char *name,
+                               const char *value)
+{
+    const ap_directive_t *section = enclosing(cmd->directive, SECTION);
+    cgiroute_dir_t *conf = dir;
+    cgiroute_env_t *env;
+    cgiroute_t *route;
+    const char *err;
+
+    if (!section) {
+        return ap_find_linked_module("mod_env.c")
+                   ? NULL
+                   : "SetEnv outside of <CGIRoute> must have mod_env loaded";
+    }
+    route = section->data;
+    if (!conf->env) {
+        conf->env = apr_array_make(cmd->pool, 4, sizeof(cgiroute_env_t));
+    }
+    env = apr_array_push(conf->env);
+    env->name = name;
+    env->raw = value ? value : "";
+    err =
+        route_template_parse(cmd->pool, &env->value, env->raw, route->pattern);
+    if (err) {
+        return apr_pstrcat(cmd->pool, "the value of SetEnv ", err, NULL);
+    }
+    APR_ARRAY_PUSH(route->env, route_template_t *) = env->value;
+    if (route_template_has_host(env->value)) {
+        route->needs_host = 1;
+    }
+    if (cgiroute_is_server_variable(name)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
+                     "SetEnv %s (%s:%d) has no effect in a <CGIRoute>: "
+                     "that variable is the server's own",
+                     name, cmd->directive->filename, cmd->directive->line_num);
+    }
+    return NULL;
+}
+
+/* clang-format off */
+const command_rec cgiroute_commands[] = {
+    AP_INIT_RAW_ARGS("CGIRoute", cmd_route, NULL, RSRC_CONF | ACCESS_CONF,
+                     "REGEX SCRIPT [key=value ...]"),
+    AP_INIT_RAW_ARGS(SECTION, cmd_section, NULL, RSRC_CONF | ACCESS_CONF,
+                     "REGEX SCRIPT [key=value ...], and directives for the "
+                     "requests that this route answers"),
+    AP_INIT_TAKE12("SetEnv", cmd_set_env, NULL, OR_FILEINFO,
+                   "in <CGIRoute>: a name and a value, which may have "
+                   "references to the regular expression's groups"),
+    CGI_EXEC_COMMANDS,
+    {NULL}
+};
+/* clang-format on */

@@ -1,0 +1,127 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * What the files of mod_cgiroute share: a route as configured, the lists of
+ * a server and of a section, and the choice made for one request.
+ */
+#ifndef CGIROUTE_ROUTE_H
+#define CGIROUTE_ROUTE_H
+
+#include "httpd.h"
+#include "http_config.h"
+
+#include "cgi/cgi_exec.h"
+#include "route/pattern.h"
+#include "route/prefix.h"
+#include "route/template.h"
+
+extern module AP_MODULE_DECLARE_DATA cgiroute_module;
+
+/** r->handler of a request that a route answers by running a program. */
+#define CGIROUTE_HANDLER "cgiroute-script"
+
+/** One CGIRoute line. Written at start-up, read by all threads. */
+typedef struct cgiroute_t {
+    const char *regex;
+    const char *base; /* of the <Location> around it, no slash behind */
+    const char *file; /* where it is configured */
+    int line;
+    route_pattern_t *pattern;
+    route_template_t *script;
+    route_template_t *dir;       /* or NULL */
+    route_template_t *path_info; /* pathinfo=, or NULL */
+    const char *const *exec;     /* exec=, words ended by NULL; or NULL */
+    route_names_e names;
+    int is_static;             /* static=on */
+    int needs_host;            /* a template has %{host} */
+    apr_array_header_t *env;   /* route_template_t *: SetEnv's values */
+    ap_conf_vector_t *section; /* what <CGIRoute> encloses; or NULL */
+
+    /* user=, group=, chroot= */
+    const char *user, *group; /* as written; NULL: not given */
+    uid_t uid;
+    gid_t gid;
+    route_template_t *chroot; /* or NULL */
+} cgiroute_t;
+
+/** The routes of one server. */
+typedef struct cgiroute_server_t {
+    cgi_exec_server_t exec;      /* first: the engine finds it here */
+    apr_array_header_t *routes;  /* cgiroute_t *, in file order */
+    route_prefix_table_t *table; /* after post_config */
+    const struct cgiroute_server_t
+        *main; /* whose routes come after; or NULL */
+} cgiroute_server_t;
+
+struct cgiroute_choice_t;
+
+/** Of a directory, a section, and of the request that a route answers. */
+typedef struct cgiroute_dir_t {
+    cgi_exec_dir_t exec;     /* first: the engine finds it here */
+    apr_array_header_t *env; /* cgiroute_env_t, from SetEnv in <CGIRoute> */
+    const struct cgiroute_choice_t *choice; /* of this request, or NULL */
+} cgiroute_dir_t;
+
+/** A SetEnv in a <CGIRoute>. */
+typedef struct cgiroute_env_t {
+    const char *name;
+    const char *raw; /* as mod_env knows it */
+    route_template_t *value;
+} cgiroute_env_t;
+
+/** The route that answers one request, and what it was expanded to. */
+typedef struct cgiroute_choice_t {
+    const cgiroute_t *route;
+    route_match_t match;
+    const char *host;   /* for %{host}; "" where no template has it */
+    const char *script; /* absolute path */
+    const char *chroot; /* with chroot=: the part of script that is outside */
+    const char *path_info;
+    int status;         /* not 0: refuse the request so, after authorization */
+    const char *reason; /* why, for the log */
+    int is_file;        /* serve it as a static file */
+    int handed_over;    /* a SetHandler of the section has it */
+    ap_conf_vector_t *files_config; /* after <Directory> and <Files> */
+} cgiroute_choice_t;
+
+/* ---- config.c ------------------------------------------------------------
+ */
+
+extern const command_rec cgiroute_commands[];
+
+void *cgiroute_create_dir(apr_pool_t *p, char *dir);
+void *cgiroute_merge_dir(apr_pool_t *p, void *base, void *add);
+void *cgiroute_create_server(apr_pool_t *p, server_rec *s);
+void *cgiroute_merge_server(apr_pool_t *p, void *base, void *add);
+
+/** Build the tables of all servers. */
+void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server);
+
+/** Print all routes to stdout, in the order in which they are tried. */
+void cgiroute_dump(apr_pool_t *p, server_rec *main_server);
+
+/* ---- choose.c ------------------------------------------------------------
+ */
+
+/**
+ * Find the route that answers a request.
+ * @param choice set for OK: from r->pool
+ * @return OK, DECLINED (no route does), or the HTTP status of a failure that
+ *         is logged already
+ */
+int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice);
+
+/* ---- environment.c -------------------------------------------------------
+ */
+
+/** Put the expanded values of the section's SetEnv lines into
+ * r->subprocess_env, where mod_env put the unexpanded ones. */
+void cgiroute_set_environment(request_rec *r);
+
+/** Drop the request headers that would hide a variable HTTP_* of a SetEnv. */
+void cgiroute_drop_shadowing_headers(request_rec *r);
+
+/** Whether a variable of that name is the server's own to set. */
+int cgiroute_is_server_variable(const char *name);
+
+#endif /* CGIROUTE_ROUTE_H */

@@ -1,0 +1,309 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/*
+ * mod_cgiroute: sends URLs to CGI programs by regular expression.
+ *
+ * This file hangs the parts into httpd. The way of a request:
+ *   translate_name     a route is chosen (cgiroute/choose.c); the script
+ *                      becomes r->filename
+ *   map_to_storage     <Directory>, .htaccess and <Files> of that file apply,
+ *                      and Options say which symbolic links are followed
+ *   post_perdir_config the section <CGIRoute> is merged behind all <Location>s
+ *   fixups             handler and environment are set
+ *   handler            the engine runs the script
+ */
+
+#include "apr_strings.h"
+#include "httpd.h"
+#include "http_config.h"
+#include "http_core.h"
+#include "http_log.h"
+#include "http_request.h"
+
+#include "cgiroute/route.h"
+
+#include <unistd.h>
+
+APLOG_USE_MODULE(cgiroute);
+
+/* The choice made in this request's translate_name. From post_perdir_config
+ * on it is in r->per_dir_config, which a redirect inside of httpd (mod_dir's
+ * index, for one) takes along into another request. */
+static cgiroute_choice_t *early_choice(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &cgiroute_module);
+}
+
+static const cgiroute_dir_t *config_of(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &cgiroute_module);
+}
+
+/* Log why and return the status. */
+static int fail(request_rec *r, int status, const char *why)
+{
+    const cgiroute_choice_t *choice = config_of(r)->choice;
+
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s",
+                  choice && choice->script ? choice->script : r->uri, why);
+    return status;
+}
+
+/* ---- which route
+ * ------------------------------------------------------------ */
+
+static int translate_name(request_rec *r)
+{
+    cgiroute_choice_t *choice;
+    int status;
+
+    if (r->proxyreq || !r->uri || r->uri[0] != '/') {
+        return DECLINED;
+    }
+    status = cgiroute_choose(r, &choice);
+    if (status != OK) {
+        return status;
+    }
+    ap_set_module_config(r->request_config, &cgiroute_module, choice);
+    if (choice->status) {
+        /* A refusal: the directory's rules hold, no name of the URL's. */
+        choice->script = "/";
+        choice->path_info = "";
+        r->finfo.filetype = APR_NOFILE;
+    }
+    r->filename = apr_pstrdup(r->pool, choice->script);
+    r->path_info = apr_pstrdup(r->pool, choice->path_info);
+    return OK;
+}
+
+/* What core does in this hook, before other mappers of files have their turn:
+ * the route has mapped the request already. */
+static int map_to_storage(request_rec *r)
+{
+    cgiroute_choice_t *choice = early_choice(r);
+    int status;
+
+    if (!choice || r->method_number == M_TRACE) {
+        return DECLINED;
+    }
+    status = ap_directory_walk(r);
+    if (status == OK) {
+        status = ap_file_walk(r);
+    }
+    choice->files_config = r->per_dir_config;
+    /* static=on: every failure looks the same */
+    return status == HTTP_FORBIDDEN && choice->route->is_static
+               ? HTTP_NOT_FOUND
+               : status;
+}
+
+/* Whether a SetHandler that counts came in between two configurations. */
+static int sets_handler(const ap_conf_vector_t *before,
+                        const ap_conf_vector_t *after)
+{
+    const core_dir_config *b = ap_get_core_module_config(before);
+    const core_dir_config *a = ap_get_core_module_config(after);
+
+    if (a->expr_handler) {
+        return a->expr_handler != b->expr_handler;
+    }
+    return a->handler && a->handler != b->handler &&
+           strcmp(a->handler, "none") != 0;
+}
+
+/* httpd has just merged the <Location>s and <If>s. The section's place is
+ * between the two, so that step is taken again where there is a section. */
+static int post_perdir_config(request_rec *r)
+{
+    cgiroute_choice_t *choice = early_choice(r);
+    ap_conf_vector_t *mine;
+    cgiroute_dir_t *dir;
+
+    if (!choice) {
+        return DECLINED;
+    }
+    if (choice->route->section) {
+        ap_conf_vector_t *before;
+        core_dir_config *core;
+        int status;
+
+        r->per_dir_config = choice->files_config;
+        status = ap_location_walk(r);
+        if (status != OK) {
+            return status;
+        }
+        before = r->per_dir_config;
+        r->per_dir_config =
+            ap_merge_per_dir_configs(r->pool, before, choice->route->section);
+        status = ap_if_walk(r);
+        if (status != OK) {
+            return status;
+        }
+        choice->handed_over = sets_handler(before, r->per_dir_config);
+        core = ap_get_core_module_config(r->per_dir_config);
+        if (core->log) {
+            r->log = core->log;
+        }
+    }
+
+    mine = ap_create_per_dir_config(r->pool);
+    dir = cgiroute_create_dir(r->pool, NULL);
+    dir->choice = choice;
+    ap_set_module_config(mine, &cgiroute_module, dir);
+    r->per_dir_config =
+        ap_merge_per_dir_configs(r->pool, r->per_dir_config, mine);
+    return OK;
+}
+
+/* ---- handler and environment
+ * -------------------------------------------------- */
+
+/* Right behind core, which has put SetHandler into r->handler; before
+ * mod_rewrite and mod_dir, which may still send the request elsewhere. */
+static int set_handler(request_rec *r)
+{
+    const cgiroute_choice_t *choice = config_of(r)->choice;
+
+    if (!choice) {
+        return DECLINED;
+    }
+    if (choice->status) {
+        return choice->status == HTTP_NOT_FOUND
+                   ? HTTP_NOT_FOUND /* said at debug level, when chosen */
+                   : fail(r, choice->status, choice->reason);
+    }
+    if (!choice->handed_over) {
+        r->handler = choice->is_file ? "default-handler" : CGIROUTE_HANDLER;
+    }
+    return OK;
+}
+
+/* Right behind mod_env, which has put the unexpanded values in. */
+static int set_environment(request_rec *r)
+{
+    const cgiroute_dir_t *conf = config_of(r);
+
+    if (!conf->choice) {
+        return DECLINED;
+    }
+    /* php-cgi refuses to run without: it is proof that no query reached the
+     * program unchecked. An internal redirect has set it to its own status. */
+    if (conf->choice->route->exec &&
+        !apr_table_get(r->subprocess_env, "REDIRECT_STATUS")) {
+        apr_table_setn(r->subprocess_env, "REDIRECT_STATUS", "200");
+    }
+    if (conf->env) {
+        cgiroute_set_environment(r);
+        cgiroute_drop_shadowing_headers(r);
+    }
+    return OK;
+}
+
+static int handler(request_rec *r)
+{
+    const cgiroute_dir_t *conf = config_of(r);
+    const cgiroute_choice_t *choice = conf->choice;
+    cgi_exec_options_t options = {0};
+    const char *name;
+
+    if (!r->handler || strcmp(r->handler, CGIROUTE_HANDLER) != 0) {
+        return DECLINED;
+    }
+    if (!choice || choice->is_file || choice->status) {
+        /* A SetHandler of that name: what it is set on is no route's, and
+         * must not be served by the next handler as the file that it is. */
+        return fail(r, HTTP_FORBIDDEN,
+                    "the handler " CGIROUTE_HANDLER
+                    " must not be set by a directive");
+    }
+    if (r->finfo.filetype != APR_REG) {
+        return fail(r, HTTP_NOT_FOUND, "the script is not there any more");
+    }
+    if (r->path_info && *r->path_info &&
+        r->used_path_info == AP_REQ_REJECT_PATH_INFO) {
+        return fail(r, HTTP_NOT_FOUND, "AcceptPathInfo is off");
+    }
+    if (choice->route->exec && access(choice->script, R_OK) != 0) {
+        return fail(r, HTTP_FORBIDDEN,
+                    "a script of a route with exec= must be readable");
+    }
+    if (conf->env) {
+        cgiroute_drop_shadowing_headers(r); /* again, after a redirect */
+    }
+    name = ap_strrchr_c(choice->script, '/');
+    options.script = choice->script;
+    options.interpreter = choice->route->exec;
+    options.nph = name && strncmp(name, "/nph-", 5) == 0;
+    options.query_args = 0;
+    options.dir = &conf->exec;
+    return cgi_exec_run(r, &options);
+}
+
+/* ---- start-up
+ * ------------------------------------------------------------------- */
+
+static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    (void)plog;
+    (void)ptemp;
+    cgiroute_build_tables(p, s);
+    return OK;
+}
+
+static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    apr_status_t rv = route_pattern_init(p);
+
+    (void)ptemp;
+    if (rv != APR_SUCCESS) {
+        ap_log_perror(APLOG_MARK, APLOG_CRIT, rv, plog,
+                      "no thread-specific storage for regular expressions");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static void test_config(apr_pool_t *p, server_rec *s)
+{
+    if (ap_exists_config_define("DUMP_CGIROUTES")) {
+        cgiroute_dump(p, s);
+    }
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    /* Routes come after what rewrites or proxies the URL, before whatever
+     * else maps it to a file. */
+    static const char *const rewriters[] = {"mod_rewrite.c", "mod_proxy.c",
+                                            NULL};
+    static const char *const mappers[] = {"mod_alias.c", "mod_userdir.c",
+                                          "mod_vhost_alias.c", NULL};
+    static const char *const core[] = {"core.c", NULL};
+    static const char *const env[] = {"mod_env.c", NULL};
+
+    cgi_exec_register_hooks(p);
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_translate_name(translate_name, rewriters, mappers,
+                           APR_HOOK_MIDDLE);
+    ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_post_perdir_config(post_perdir_config, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_fixups(set_handler, core, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(set_environment, env, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* clang-format off */
+module AP_MODULE_DECLARE_DATA cgiroute_module = {
+    STANDARD20_MODULE_STUFF,
+    cgiroute_create_dir,
+    cgiroute_merge_dir,
+    cgiroute_create_server,
+    cgiroute_merge_server,
+    cgiroute_commands,
+    register_hooks,
+    0
+};
+/* clang-format on */
