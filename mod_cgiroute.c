@@ -66,8 +66,9 @@ static int translate_name(request_rec *r)
     }
     ap_set_module_config(r->request_config, &cgiroute_module, choice);
     if (choice->status) {
-        /* A refusal: the directory's rules hold, no name of the URL's. */
-        choice->script = "/";
+        /* A refusal: the rules of the route's directory hold, whatever name
+         * the URL came with. */
+        choice->script = choice->route->root;
         choice->path_info = "";
         r->finfo.filetype = APR_NOFILE;
     }

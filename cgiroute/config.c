@@ -397,6 +397,12 @@ static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,
                        NULL);
 }
 
+/* Where chroot= is, as far as it is certain; "" without chroot=. */
+static const char *outside_part(apr_pool_t *p, const cgiroute_t *route)
+{
+    return route->chroot ? fixed_part(p, route->chroot) : "";
+}
+
 static const char *check_route(cmd_parms *cmd, cgiroute_t *route)
 {
     const char *err, *outside = "";
@@ -435,6 +441,12 @@ static const char *check_route(cmd_parms *cmd, cgiroute_t *route)
         return "static=on must not be combined with pathinfo=: PATH_INFO is "
                "what follows the file's name";
     }
+    route->root = apr_pstrcat(
+        cmd->pool, outside_part(cmd->pool, route),
+        fixed_part(cmd->pool, *route_template_literal(route->script) == '/'
+                                  ? route->script
+                                  : route->dir),
+        NULL);
     if (route->user || route->group || route->chroot) {
         err = check_privileged(cmd, route);
     }

@@ -32,6 +32,8 @@ typedef struct cgiroute_t {
     route_template_t *path_info; /* pathinfo=, or NULL */
     const char *const *exec;     /* exec=, words ended by NULL; or NULL */
     route_names_e names;
+    const char *root;          /* certain whatever the URL says: all scripts
+                                  lie below it, or it is the script */
     int is_static;             /* static=on */
     int needs_host;            /* a template has %{host} */
     apr_array_header_t *env;   /* route_template_t *: SetEnv's values */
