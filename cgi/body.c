@@ -129,6 +129,7 @@ static int spool(cgi_exec_t *x)
                 return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, rv,
                                 "can't store the request body");
             }
+            cgi_scriptlog_body(x, data, len);
             x->spool_length += (apr_off_t)len;
         }
         apr_brigade_cleanup(bb);
@@ -214,6 +215,7 @@ static apr_size_t pass_brigade(cgi_exec_t *x)
             x->body = CGI_BODY_TO_SCRIPT;
             return moved;
         }
+        cgi_scriptlog_body(x, data, (apr_size_t)n);
         moved += (apr_size_t)n;
         if ((apr_size_t)n < len) {
             apr_bucket_split(b, (apr_size_t)n);

@@ -56,7 +56,10 @@ typedef struct cgi_exec_dir_t {
 
 /** Engine directives of one server. */
 typedef struct cgi_exec_server_t {
-    const char *launcher_path; /* CGILauncher, main server only; or NULL */
+    const char *launcher_path;   /* CGILauncher, main server only; or NULL */
+    const char *script_log;      /* ScriptLog, or NULL */
+    apr_off_t script_log_length; /* bytes; -1: unset */
+    apr_off_t script_log_buffer; /* bytes of a request body; -1: unset */
 } cgi_exec_server_t;
 
 /** What to run, and how. All strings belong to the caller and must live as
@@ -133,6 +136,12 @@ const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *dir,
                                       const char *arg);
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
+const char *cgi_exec_cmd_script_log(cmd_parms *cmd, void *dir,
+                                    const char *arg);
+const char *cgi_exec_cmd_script_log_length(cmd_parms *cmd, void *dir,
+                                           const char *arg);
+const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
+                                           const char *arg);
 
 /** The engine's lines in a module's table of directives. */
 /* clang-format off */
@@ -148,6 +157,12 @@ const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
     AP_INIT_FLAG("CGIArgs", cgi_exec_cmd_args, NULL,                          \
                  RSRC_CONF | ACCESS_CONF | OR_OPTIONS,                        \
                  "On: words of an indexed query become arguments"),           \
+    AP_INIT_TAKE1("ScriptLog", cgi_exec_cmd_script_log, NULL, RSRC_CONF,      \
+                  "file for what goes wrong with scripts"),                   \
+    AP_INIT_TAKE1("ScriptLogLength", cgi_exec_cmd_script_log_length, NULL,    \
+                  RSRC_CONF, "bytes after which ScriptLog grows no more"),    \
+    AP_INIT_TAKE1("ScriptLogBuffer", cgi_exec_cmd_script_log_buffer, NULL,    \
+                  RSRC_CONF, "bytes of a request body kept for ScriptLog"),   \
     AP_INIT_TAKE1("CGILauncher", cgi_exec_cmd_launcher, NULL, RSRC_CONF,      \
                   "path of the program cgi-launcher")
 /* clang-format on */

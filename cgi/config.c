@@ -67,6 +67,9 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
 void cgi_exec_server_init(cgi_exec_server_t *server)
 {
     server->launcher_path = NULL;
+    server->script_log = NULL;
+    server->script_log_length = -1;
+    server->script_log_buffer = -1;
 }
 
 void cgi_exec_server_merge(cgi_exec_server_t *out,
@@ -74,6 +77,9 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
                            const cgi_exec_server_t *add)
 {
     MERGE(launcher_path, NULL);
+    MERGE(script_log, NULL);
+    MERGE(script_log_length, -1);
+    MERGE(script_log_buffer, -1);
 }
 
 static const char *parse_time(cmd_parms *cmd, const char *name,
@@ -144,6 +150,7 @@ const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *mconfig,
 {
     cgi_exec_dir_t *dir = mconfig;
 
+    (void)cmd;
     if (!ap_cstr_casecmp(arg, "stream")) {
         dir->body_mode = CGI_BODY_STREAM;
     }

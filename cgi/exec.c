@@ -52,8 +52,13 @@ void cgi_close_fd(int *fd)
 static int finish(cgi_exec_t *x, int level, int status, apr_status_t rv,
                   const char *fmt, va_list args)
 {
+    const char *message = apr_pvsprintf(x->r->pool, fmt, args);
+
     ap_log_rerror(APLOG_MARK, level, rv, x->r, "%s: %s", x->options->script,
-                  apr_pvsprintf(x->r->pool, fmt, args));
+                  message);
+    if (level == APLOG_ERR) {
+        cgi_scriptlog_failed(x, status, message);
+    }
     x->status = status;
     if (x->phase == CGI_PHASE_BODY) {
         cgi_response_abort(x);
@@ -101,6 +106,7 @@ static void log_errline(void *baton, const char *line)
 
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, x->r, "stderr from %s: %s",
                   x->options->script, line);
+    cgi_scriptlog_stderr(x, line);
 }
 
 /* Read stderr once. @return bytes; 0 at its end, -1 when there is nothing */
@@ -513,6 +519,7 @@ static apr_status_t release(void *data)
         cgi_errlines_end(x->errlines, apr_time_now());
         x->errlines = NULL;
     }
+    cgi_scriptlog_end(x);
     /* A script whose launcher died has lost the one who would end it. */
     if (x->pid && x->control_fd < 0 && !x->exited && !x->fail_errno &&
         x->stdout_fd >= 0) {
@@ -542,7 +549,9 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
     x->out_bb = apr_brigade_create(r->pool, x->c->bucket_alloc);
     apr_pool_cleanup_register(r->pool, x, release, apr_pool_cleanup_null);
 
+    cgi_scriptlog_begin(x);
     if ((rc = cgi_response_init(x)) != OK || (rc = cgi_body_init(x)) != OK) {
+        apr_pool_cleanup_run(r->pool, x, release);
         return rc;
     }
     add_variables(x);

@@ -34,6 +34,8 @@ typedef enum {
     CGI_BODY_TO_SCRIPT    /* room in the script's stdin */
 } cgi_body_state_e;
 
+typedef struct cgi_scriptlog_t cgi_scriptlog_t;
+
 typedef struct cgi_exec_t {
     request_rec *r;
     conn_rec *c;
@@ -76,7 +78,8 @@ typedef struct cgi_exec_t {
     int streaming;         /* 1: something was flushed already */
     const char *redirect;  /* local redirect, to follow at the end */
 
-    cgi_errlines_t *errlines; /* made when there is anything */
+    cgi_errlines_t *errlines;    /* made when there is anything */
+    cgi_scriptlog_t *script_log; /* NULL: no ScriptLog */
 
     /* Times in microseconds of apr_time_now(); 0: none. */
     apr_time_t started, last_activity;
@@ -137,5 +140,22 @@ void cgi_response_abort(cgi_exec_t *x);
 
 /** Follow a local redirect (RFC 3875, 6.2.2), after the script's end. */
 int cgi_response_redirect(cgi_exec_t *x);
+
+/* scriptlog.c: ScriptLog. Without one, these do nothing. */
+
+/** Begin to collect what the log wants to know. */
+void cgi_scriptlog_begin(cgi_exec_t *x);
+
+/** Take a part of the request body. */
+void cgi_scriptlog_body(cgi_exec_t *x, const char *data, apr_size_t len);
+
+/** Take a line of stderr. */
+void cgi_scriptlog_stderr(cgi_exec_t *x, const char *line);
+
+/** The request has failed. @param message must live as long as x */
+void cgi_scriptlog_failed(cgi_exec_t *x, int status, const char *message);
+
+/** The request is over: write, while x->head is there. */
+void cgi_scriptlog_end(cgi_exec_t *x);
 
 #endif /* CGI_EXEC_PRIVATE_H */
