@@ -159,7 +159,6 @@ static void apply_fields(cgi_exec_t *x, const cgi_header_t *header)
     request_rec *r = x->r;
     const apr_array_header_t *array = apr_table_elts(header->fields);
     const apr_table_entry_t *elts = (const apr_table_entry_t *)array->elts;
-    apr_table_t *merge = apr_table_make(r->pool, 8);
     int i;
 
     for (i = 0; i < array->nelts; i++) {
@@ -176,10 +175,9 @@ static void apply_fields(cgi_exec_t *x, const cgi_header_t *header)
             apr_table_setn(r->headers_out, name, value);
         }
         else {
-            apr_table_addn(merge, name, value);
+            apr_table_mergen(r->err_headers_out, name, value);
         }
     }
-    apr_table_overlap(r->err_headers_out, merge, APR_OVERLAP_TABLES_MERGE);
     if (header->content_type) {
         char *type = apr_pstrdup(r->pool, header->content_type);
 
