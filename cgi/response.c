@@ -5,6 +5,7 @@
  */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "apr_date.h"
@@ -208,6 +209,11 @@ static int apply_header(cgi_exec_t *x, const cgi_header_t *header)
     if (header->status) {
         r->status = header->status;
         r->status_line = header->status_line;
+        if (!r->status_line &&
+            atoi(ap_get_status_line(r->status)) != r->status) {
+            /* httpd has no words for it, and would make it a 500 */
+            r->status_line = apr_itoa(r->pool, r->status);
+        }
     }
     else if (header->location) {
         /* httpd writes the page of this redirect (RFC 3875, 6.2.3) */
