@@ -119,6 +119,7 @@ static const char *add_field(cgi_header_t *header, const char *name,
         return parse_length(header, value, p);
     }
     if (!strcasecmp(name, "Transfer-Encoding")) {
+        header->transfer_coding = 1;
         return "Transfer-Encoding is the server's to set, not a script's";
     }
     apr_table_addn(header->fields, name, value);

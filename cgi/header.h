@@ -18,6 +18,7 @@ typedef struct cgi_header_t {
     const char *location;     /* or NULL */
     const char *content_type; /* or NULL */
     apr_off_t content_length; /* or -1 */
+    int transfer_coding;      /* 1: refused for its Transfer-Encoding */
     apr_table_t *fields;      /* all others, in order */
 } cgi_header_t;
 

@@ -258,7 +258,7 @@ static int scan_header(cgi_exec_t *x)
                                  x->r->pool);
         if (error) {
             return cgi_fail(x,
-                            apr_table_get(header.fields, "Transfer-Encoding")
+                            header.transfer_coding
                                 ? HTTP_BAD_GATEWAY
                                 : HTTP_INTERNAL_SERVER_ERROR,
                             0, "bad header: %s", error);
