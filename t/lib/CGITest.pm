@@ -1,0 +1,184 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# What the tests of the engine share: the server that Apache::Test started
+# (server()), short forms for requests, what show.doit reports.
+package CGITest;
+
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use Exporter 'import';
+use File::Basename qw(dirname);
+use POSIX ();
+use Storable qw(freeze thaw);
+use Test::More;
+use Time::HiRes ();
+use CGITest::HTTP;
+use CGITest::Proc qw(processes_with alive wait_until slurp);
+use CGITest::Server;
+
+our @EXPORT = qw(server once get text_of show escape unescape hexed where
+                 tag_of gone is_gone ends_within end_scripts lines_like
+                 none_like within emit parallel runs);
+
+my $tag_number = 0;
+
+# The server of the whole suite.
+sub server {
+    our $server ||= CGITest::Server->shared;
+    return $server;
+}
+
+sub where { return server()->where }
+
+# One request on a connection of its own: a CGITest::Response.
+sub once { return CGITest::HTTP->once(where(), @_) }
+sub get { return once('GET', @_) }
+
+# A response in one line, for messages of tests.
+sub text_of {
+    my ($res) = @_;
+    my $body = $res->body;
+    $body = substr($body, 0, 60) . '...' if length $body > 60;
+    $body =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ge;
+    return $res->status . ($res->error && " ($res->{error})") . " $body";
+}
+
+# Bytes for a URL: all but unreserved characters of RFC 3986 as %XX.
+sub escape {
+    my ($text) = @_;
+    $text =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ge;
+    return $text;
+}
+
+sub unescape {
+    my ($text) = @_;
+    $text =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
+    return $text;
+}
+
+sub hexed { return join ' ', map { sprintf '%02x', ord } split //, $_[0] }
+
+# What show.doit printed: {env => {}, names => [all, with duplicates],
+# args => [], fd => {}, and other keys}; dies when it is no such page.
+sub show {
+    my ($res) = @_;
+    $res->body =~ /^end=show\n\z/m
+        or die 'no report of show: ' . text_of($res) . "\n";
+    my %r = (env => {}, names => [], args => [], fd => {});
+    for (split /\n/, $res->body) {
+        my ($key, $value) = split /=/, $_, 2;
+        if ($key =~ s/^env //) {
+            push @{$r{names}}, $key;
+            $r{env}{$key} = unescape($value);
+        }
+        elsif ($key =~ /^arg /) {
+            push @{$r{args}}, unescape($value);
+        }
+        elsif ($key =~ s/^fd //) {
+            $r{fd}{$key} = unescape($value);
+        }
+        else {
+            $r{$key} = unescape($value);
+        }
+    }
+    return \%r;
+}
+
+# A word for a request's query by which its script is found in /proc.
+sub tag_of { return 'tag=t' . $$ . '-' . ++$tag_number . 'z' }
+
+# The scripts of a tag end within that many seconds.
+sub gone {
+    my ($tag, $seconds) = @_;
+    return wait_until($seconds, sub { !processes_with($tag) });
+}
+
+sub is_gone {
+    my ($tag, $seconds, $name) = @_;
+    my $gone = gone($tag, $seconds);
+    ok($gone, $name) or diag "still there: @{[processes_with($tag)]}";
+    end_scripts($tag);
+    return $gone;
+}
+
+# Kill what a test has left, so that it harms no other.
+sub end_scripts {
+    my ($tag) = @_;
+    kill 'KILL', processes_with($tag);
+}
+
+# Run code; true if it took no longer than so many seconds. Its result is
+# stored in $$result when given.
+sub within {
+    my ($seconds, $code, $result) = @_;
+    my $start = Time::HiRes::time();
+    my $value = $code->();
+    $$result = $value if $result;
+    my $took = Time::HiRes::time() - $start;
+    diag sprintf 'took %.1f s', $took if $took > $seconds;
+    return $took <= $seconds;
+}
+
+# A script that prints these bytes; other options as in once().
+sub emit {
+    my ($bytes, %o) = @_;
+    my $method = delete $o{method} || 'GET';
+    my $path = delete $o{path} || '/engine/emit';
+    return once($method, "$path?" . escape($bytes), %o);
+}
+
+# Run each sub in a process of its own, all at once; what they returned, in
+# order, one scalar each: a string, or a reference to plain data. What a sub
+# dies of is reported as a failed test.
+sub parallel {
+    my @code = @_;
+    my @children;
+    for my $code (@code) {
+        pipe my $in, my $out or die "pipe: $!";
+        my $pid = fork;
+        die "fork: $!" unless defined $pid;
+        if (!$pid) {
+            close $in;
+            my $value = eval { $code->() };
+            my $error = $@;
+            binmode $out;
+            print $out freeze([$value, $error]);
+            close $out;
+            POSIX::_exit(0);
+        }
+        close $out;
+        push @children, [$pid, $in];
+    }
+    my @results;
+    for (@children) {
+        my ($pid, $in) = @$_;
+        binmode $in;
+        my $text = do { local $/; <$in> };
+        waitpid $pid, 0;
+        my $r = eval { thaw($text) } || [undef, 'no result'];
+        fail("parallel part: $r->[1]") if $r->[1];
+        push @results, $r->[0];
+    }
+    return @results;
+}
+
+# Has a script of this tag started? Waits for it.
+sub runs {
+    my ($tag, $seconds) = @_;
+    return wait_until($seconds || 5, sub { processes_with($tag) });
+}
+
+# Log lines since a mark that match.
+sub lines_like {
+    my ($text, $regex) = @_;
+    return grep { $_ =~ $regex } split /\n/, $text;
+}
+
+sub none_like {
+    my ($text, $regex, $name) = @_;
+    my @found = lines_like($text, $regex);
+    is(join("\n", @found), '', $name);
+}
+
+1;

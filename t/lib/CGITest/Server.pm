@@ -1,0 +1,297 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# The server under test: the one of the suite (shared), or one of a test's
+# own (start) for what would disturb others: signals, limits, other modules.
+# A server of its own ends with the test, at the latest.
+package CGITest::Server;
+
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use IO::Socket::INET;
+use POSIX ();
+use Time::HiRes qw(sleep time);
+use CGITest::Proc qw(children_of alive wait_until slurp descendants_of);
+
+our $t = abs_path(dirname(__FILE__) . '/../..');
+my @running;
+
+# ---- both kinds
+
+sub where { return {host => '127.0.0.1', port => $_[0]{port}} }
+sub port { $_[0]{port} }
+sub pid { $_[0]{pid} }
+sub mpm { $_[0]{mpm} }
+sub htdocs { "$t/htdocs" }
+
+# The error log from a mark on.
+sub mark { return -s $_[0]{log} || 0 }
+
+sub log_since {
+    my ($self, $mark) = @_;
+    open my $fh, '<', $self->{log} or return '';
+    binmode $fh;
+    seek $fh, $mark, 0;
+    local $/;
+    my $text = <$fh>;
+    return defined $text ? $text : '';
+}
+
+# Wait until the log since the mark has a matching line; all of it then, or
+# '' after the seconds.
+sub log_until {
+    my ($self, $mark, $regex, $seconds) = @_;
+    return wait_until($seconds || 5, sub {
+        my $text = $self->log_since($mark);
+        return $text =~ $regex ? $text : '';
+    });
+}
+
+sub _named {
+    my ($self, $name) = @_;
+    return grep {
+        (my $comm = slurp("/proc/$_/comm")) =~ s/\n//;
+        $comm eq $name && alive($_);
+    } children_of($self->pid);
+}
+
+# Process ids of the workers; of the launchers.
+sub workers { return $_[0]->_named('apache2') }
+sub launchers { return $_[0]->_named('cgi-launcher') }
+
+# ---- the suite's
+
+sub shared {
+    my ($class) = @_;
+    # To run a test by hand: port:error log:pid:mpm
+    if ($ENV{CGITEST_SERVER}) {
+        my ($port, $log, $pid, $mpm) = split /:/, $ENV{CGITEST_SERVER};
+        return bless {port => $port, log => $log, pid => $pid, mpm => $mpm},
+            $class;
+    }
+    require Apache::Test;
+    my $vars = Apache::Test::vars();
+    my ($mpm) = $vars->{httpd_conf} =~ /modules-(\w+)\.conf$/;
+    my $pid = slurp($vars->{t_pid_file} || "$vars->{t_logs}/httpd.pid");
+    return bless {
+        port => $vars->{port},
+        log => "$vars->{t_logs}/error_log",
+        pid => $pid + 0,
+        mpm => $mpm,
+    }, $class;
+}
+
+# ---- a test's own
+
+# start(mpm => 'event', modules => [names without mod_], conf => text,
+# engine => 0: without our modules, first => text before everything,
+# limit => shell command that is run before httpd).
+# Our scripts are there below /engine, as in the suite's server.
+sub start {
+    my ($class, %o) = @_;
+    my $self = bless {mpm => $class->default_mpm, engine => 1, %o}, $class;
+    # Short: a socket's path below it has to fit.
+    $self->{root} = tempdir('cgitest-XXXXXX', TMPDIR => 1);
+    chmod 0755, $self->{root};
+    $self->{log} = "$self->{root}/error_log";
+    make_path("$self->{root}/htdocs");
+    $self->{port} = $class->free_port;
+    $self->_write("$self->{root}/httpd.conf", $self->_conf);
+    $self->launch;
+    return $self;
+}
+
+sub root { $_[0]{root} }
+
+sub default_mpm {
+    return $_[0]->shared->mpm;
+}
+
+# A port nobody listens on now, from the block of 100 that t/TEST reserves.
+sub free_port {
+    my $first = $_[0]->shared->port + 40;
+    our $next ||= 0;
+    for (1 .. 55) {
+        my $port = $first + $next++ % 55;
+        my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+            LocalPort => $port, Listen => 1, ReuseAddr => 1);
+        return $port if $s;
+    }
+    die "no free port from $first on";
+}
+
+sub build_dir {
+    return $ENV{CGITEST_BUILD} || dirname($t) . '/build';
+}
+
+sub module_dir { return $ENV{CGITEST_MODULES} || '/usr/lib/apache2/modules' }
+
+sub _conf {
+    my ($self) = @_;
+    my ($root, $port) = @$self{qw(root port)};
+    my @modules = ("mpm_$self->{mpm}", qw(authz_core alias mime dir env
+        setenvif), @{$self->{modules} || []});
+    my $conf = ($self->{first} || '') . <<"END";
+ServerRoot "$root"
+DefaultRuntimeDir "$root"
+PidFile "$root/httpd.pid"
+ErrorLog "$root/error_log"
+LogLevel info
+Listen 127.0.0.1:$port
+ServerName 127.0.0.1:$port
+ServerAdmin admin\@example.com
+END
+    my %seen;
+    for (grep { !$seen{$_}++ } @modules) {
+        $conf .= "LoadModule ${_}_module \"" . module_dir() . "/mod_$_.so\"\n";
+    }
+    if ($self->{engine}) {
+        for (qw(runscripts cgiroute)) {
+            $conf .= "LoadModule ${_}_module \"" . build_dir()
+                . "/mod_$_.so\"\nLogLevel $_:debug\n";
+        }
+    }
+    $conf .= $self->{mpm} eq 'prefork'
+        ? "StartServers 4\nMaxRequestWorkers 100\n"
+        : "StartServers 2\nThreadsPerChild 25\nMaxRequestWorkers 100\n"
+        unless ($self->{conf} || '') =~ /^StartServers/m;
+    $conf .= "User nobody\nGroup nogroup\n" if $> == 0;
+    $conf .= <<"END";
+TypesConfig /dev/null
+DocumentRoot "$root/htdocs"
+<Directory "/">
+    AllowOverride None
+    Require all denied
+</Directory>
+<Directory "$root/htdocs">
+    Require all granted
+</Directory>
+END
+    if ($self->{engine}) {
+        my $engine = slurp("$t/conf/engine.conf.in");
+        $engine =~ s/\@documentroot\@/$t\/htdocs/gi;
+        $engine =~ s/\@serverroot\@/$t/gi;
+        $conf .= "Alias /engine \"$t/htdocs/engine\"\n$engine";
+    }
+    return $conf . ($self->{conf} || '') . "\n";
+}
+
+sub _write {
+    my ($self, $path, $text) = @_;
+    open my $fh, '>', $path or die "$path: $!";
+    print $fh $text;
+    close $fh or die "$path: $!";
+}
+
+# Put a file below the server root; a program when $mode says so.
+sub file {
+    my ($self, $name, $text, $mode) = @_;
+    my $path = "$self->{root}/$name";
+    make_path(dirname($path));
+    $self->_write($path, $text);
+    chmod $mode, $path if $mode;
+    return $path;
+}
+
+sub _command {
+    my ($self, @more) = @_;
+    my @command = ($ENV{CGITEST_HTTPD} || '/usr/sbin/apache2',
+        '-d', $self->{root}, '-f', "$self->{root}/httpd.conf", @more);
+    return @command unless $self->{limit};
+    return ('/bin/sh', '-c', "$self->{limit}; exec \"\$@\"", 'sh', @command);
+}
+
+# Start (again) and wait until it answers.
+sub launch {
+    my ($self) = @_;
+    my $out = "$self->{root}/out";
+    my $pid = fork;
+    die "fork: $!" unless defined $pid;
+    if (!$pid) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', $out;
+        open STDERR, '>&', \*STDOUT;
+        my @command = $self->_command('-DFOREGROUND');
+        exec { $command[0] } @command or POSIX::_exit(127);
+    }
+    $self->{pid} = $pid;
+    push @running, $self unless grep { $_ == $self } @running;
+    my $up = wait_until(15, sub {
+        return -1 if waitpid($pid, POSIX::WNOHANG()) == $pid;
+        return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+            PeerPort => $self->{port}, Timeout => 5) ? 1 : 0;
+    });
+    return if $up == 1;
+    delete $self->{pid} if $up < 0;
+    die "httpd does not start:\n" . slurp($out) . slurp($self->{log});
+}
+
+# What `httpd -t` prints, and its exit status.
+sub configtest {
+    my ($self) = @_;
+    open my $fh, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh',
+        $self->_command('-t') or die "sh: $!";
+    my $text = join '', <$fh>;
+    close $fh;
+    return ($text, $? >> 8);
+}
+
+sub signal {
+    my ($self, $signal) = @_;
+    kill $signal, $self->{pid} or die "kill: $!";
+}
+
+# Graceful restart; returns when the new generation's workers are there.
+sub graceful {
+    my ($self) = @_;
+    my $mark = $self->mark;
+    $self->signal('USR1');
+    return $self->log_until($mark, qr/resuming normal operations/, 15);
+}
+
+# Wait for the end of httpd; 1, or 0 after so many seconds.
+sub wait_end {
+    my ($self, $seconds) = @_;
+    my $pid = $self->{pid} or return 1;
+    my $ended = wait_until($seconds, sub {
+        return waitpid($pid, POSIX::WNOHANG()) != 0;
+    });
+    delete $self->{pid} if $ended;
+    return $ended;
+}
+
+# Stop httpd; returns the ids of processes of its tree that outlive it.
+sub stop {
+    my ($self) = @_;
+    return unless $self->{pid};
+    my @tree = descendants_of($self->{pid});
+    $self->signal('TERM');
+    if (!$self->wait_end(20)) {
+        kill 'KILL', $self->{pid}, @tree;
+        $self->wait_end(5);
+    }
+    return grep { alive($_) } @tree;
+}
+
+sub stop_all {
+    local ($?, $!, $@);
+    for my $self (splice @running) {
+        my @left = eval { $self->stop };
+        kill 'KILL', @left if @left;
+        if ($ENV{CGITEST_KEEP}) {
+            print STDERR "# kept: $self->{root}\n";
+        }
+        else {
+            File::Path::remove_tree($self->{root});
+        }
+    }
+}
+
+# Only the process that started them may end them.
+my $owner = $$;
+END { stop_all() if $$ == $owner }
+
+1;
