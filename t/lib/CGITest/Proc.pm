@@ -30,9 +30,10 @@ sub pids {
 # Ids of live processes whose environment contains the text.
 sub processes_with {
     my ($text) = @_;
-    return sort { $a <=> $b }
+    my @found =
         grep { $_ != $$ && index(slurp("/proc/$_/environ"), $text) >= 0 }
         pids();
+    return @found;
 }
 
 # Fields of /proc/PID/status as a hash; empty if there is no such process.
@@ -62,7 +63,7 @@ sub children_of {
         my $stat = slurp("/proc/$pid/stat");
         push @found, $pid if $stat =~ /^.*\) \S (\d+)/s && $1 == $parent;
     }
-    return sort { $a <=> $b } @found;
+    return @found;
 }
 
 sub descendants_of {
