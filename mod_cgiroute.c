@@ -72,6 +72,11 @@ static int translate_name(request_rec *r)
         choice->path_info = "";
         r->finfo.filetype = APR_NOFILE;
     }
+    else if (!choice->is_file) {
+        /* As mod_alias does for ScriptAlias: Options RunScripts, which hides
+         * names from those who ask by name, leaves this one alone. */
+        r->handler = CGIROUTE_HANDLER;
+    }
     r->filename = apr_pstrdup(r->pool, choice->script);
     r->path_info = apr_pstrdup(r->pool, choice->path_info);
     return OK;
