@@ -248,6 +248,35 @@ static int handler(request_rec *r)
 /* ---- start-up
  * ------------------------------------------------------------------- */
 
+/* suexec refuses interpreters: better now than at each request. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s)
+{
+    (void)pconf;
+    (void)plog;
+    for (; s; s = s->next) {
+        const cgiroute_server_t *server =
+            ap_get_module_config(s->module_config, &cgiroute_module);
+        const char *error = cgi_exec_check_interpreter(ptemp, s);
+        int i;
+
+        for (i = 0; error && i < server->routes->nelts; i++) {
+            const cgiroute_t *route =
+                APR_ARRAY_IDX(server->routes, i, const cgiroute_t *);
+
+            if (route->exec && !route->user && !route->group &&
+                !route->chroot) {
+                ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                             "CGIRoute at %s:%d must not have exec= where "
+                             "SuexecUserGroup is in force: %s",
+                             route->file, route->line, error);
+                return HTTP_INTERNAL_SERVER_ERROR;
+            }
+        }
+    }
+    return OK;
+}
+
 static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
@@ -290,6 +319,7 @@ static void register_hooks(apr_pool_t *p)
 
     cgi_exec_register_hooks(p);
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_translate_name(translate_name, rewriters, mappers,

@@ -43,6 +43,9 @@ typedef enum {
     CGI_BODY_SPOOL   /* the whole of it first, in an unlinked file */
 } cgi_body_mode_e;
 
+/** A file or program that takes error output: see stderrfile.c. */
+typedef struct cgi_stderr_t cgi_stderr_t;
+
 /** Engine directives of one directory; -1 (or NULL, UNSET) means unset.
  * Times are in microseconds, 0 means no limit. */
 typedef struct cgi_exec_dir_t {
@@ -52,6 +55,7 @@ typedef struct cgi_exec_dir_t {
     apr_interval_time_t kill_timeout; /* from SIGTERM to SIGKILL */
     cgi_body_mode_e body_mode;
     int query_args; /* CGIArgs; -1: as cgi_exec_options_t says */
+    const cgi_stderr_t *stderr_file; /* CGIStderr; NULL: unset */
 } cgi_exec_dir_t;
 
 /** Engine directives of one server. */
@@ -111,6 +115,13 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options);
 unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
                                    const cgi_identity_t *identity);
 
+/**
+ * Can scripts of this server be run by an interpreter? With suexec they
+ * can't. In the parent, at check_config or later.
+ * @return NULL, or an English sentence: why not
+ */
+const char *cgi_exec_check_interpreter(apr_pool_t *p, server_rec *s);
+
 /** Set all members of a directory's engine directives to "unset". */
 void cgi_exec_dir_init(cgi_exec_dir_t *dir);
 
@@ -136,6 +147,7 @@ const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *dir,
                                       const char *arg);
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
+const char *cgi_exec_cmd_stderr(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_script_log(cmd_parms *cmd, void *dir,
                                     const char *arg);
 const char *cgi_exec_cmd_script_log_length(cmd_parms *cmd, void *dir,
@@ -157,6 +169,9 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
     AP_INIT_FLAG("CGIArgs", cgi_exec_cmd_args, NULL,                          \
                  RSRC_CONF | ACCESS_CONF | OR_OPTIONS,                        \
                  "On: words of an indexed query become arguments"),           \
+    AP_INIT_TAKE1("CGIStderr", cgi_exec_cmd_stderr, NULL,                     \
+                  RSRC_CONF | ACCESS_CONF,                                    \
+                  "log, or a file or |program for stderr of scripts"),        \
     AP_INIT_TAKE1("ScriptLog", cgi_exec_cmd_script_log, NULL, RSRC_CONF,      \
                   "file for what goes wrong with scripts"),                   \
     AP_INIT_TAKE1("ScriptLogLength", cgi_exec_cmd_script_log_length, NULL,    \

@@ -13,7 +13,7 @@
 #include "http_log.h"
 #include "mpm_common.h"
 
-#include "cgi_exec.h"
+#include "exec_private.h"
 #include "launch.h"
 
 CGI_EXEC_USE_LOG;
@@ -48,6 +48,7 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->kill_timeout = -1;
     dir->body_mode = CGI_BODY_UNSET;
     dir->query_args = -1;
+    dir->stderr_file = NULL;
 }
 
 #define MERGE(member, unset)                                                  \
@@ -62,6 +63,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
     MERGE(kill_timeout, -1);
     MERGE(body_mode, CGI_BODY_UNSET);
     MERGE(query_args, -1);
+    MERGE(stderr_file, NULL);
 }
 
 void cgi_exec_server_init(cgi_exec_server_t *server)
@@ -204,6 +206,14 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return launcher_path ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* At the first reading too, while messages still reach the terminal. */
+static int open_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                     server_rec *s)
+{
+    (void)ptemp;
+    return cgi_stderr_open_all(pconf, plog, s);
+}
+
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
@@ -234,7 +244,11 @@ static int monitor(apr_pool_t *p, server_rec *s)
 
 void cgi_exec_register_hooks(apr_pool_t *p)
 {
+    static const char *const core[] = {"core.c", NULL};
+
     (void)p;
+    /* core's own turns stderr away from the terminal */
+    ap_hook_open_logs(open_logs, NULL, core, APR_HOOK_REALLY_FIRST);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);

@@ -169,8 +169,9 @@ static const char *how_ended(cgi_exec_t *x)
                             WTERMSIG(x->wait_status),
                             strsignal(WTERMSIG(x->wait_status)));
     }
-    return apr_psprintf(x->r->pool, "its exit status was %d",
-                        WEXITSTATUS(x->wait_status));
+    return apr_psprintf(x->r->pool, "its exit status was %d%s",
+                        WEXITSTATUS(x->wait_status),
+                        x->suexec ? ", or suexec's: see its log" : "");
 }
 
 /* The launcher died before the script began: nothing has been read from the
@@ -456,7 +457,8 @@ static void step_linger(cgi_exec_t *x)
     while (x->stderr_fd >= 0 && step_stderr(x) > 0) {
         ;
     }
-    if (x->stderr_fd < 0 || x->control_fd < 0) {
+    if (x->control_fd < 0 ||
+        (x->stderr_fd < 0 && cgi_stderr_fd(x->options->dir) < 0)) {
         x->phase = CGI_PHASE_DONE;
     }
     else if (!x->linger_until) {

@@ -54,6 +54,7 @@ typedef struct cgi_exec_t {
     int fail_errno;  /* not 0: it could not be started */
     cgi_stage_e fail_stage;
     int attempts; /* messages sent to a launcher */
+    int suexec;   /* 1: by way of suexec */
 
     /* Request body. */
     cgi_body_state_e body;
@@ -140,6 +141,21 @@ void cgi_response_abort(cgi_exec_t *x);
 
 /** Follow a local redirect (RFC 3875, 6.2.2), after the script's end. */
 int cgi_response_redirect(cgi_exec_t *x);
+
+/* suexec.c: scripts that run as their owner */
+
+/** Let suexec start the script, where httpd says so. @return OK or a status,
+ * logged */
+int cgi_suexec_wrap(cgi_exec_t *x, cgi_wire_request_t *request);
+
+/* stderrfile.c: CGIStderr FILE */
+
+/** Open all files and programs of the configuration, in the parent.
+ * @return OK or a status, logged */
+int cgi_stderr_open_all(apr_pool_t *pconf, apr_pool_t *plog, server_rec *s);
+
+/** What scripts get as their stderr; to be duplicated. -1: a pipe to here */
+int cgi_stderr_fd(const cgi_exec_dir_t *dir);
 
 /* scriptlog.c: ScriptLog. Without one, these do nothing. */
 

@@ -111,6 +111,10 @@ int cgi_start_failed(cgi_exec_t *x)
     case CGI_STAGE_EXEC:
         break;
     }
+    if (x->suexec) {
+        return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, err,
+                        "suexec can't be executed: %s", SUEXEC_BIN);
+    }
     interpreter = x->options->interpreter ? x->options->interpreter[0]
                                           : interpreter_of(x);
     switch (err) {
@@ -233,6 +237,23 @@ static void close_pairs(int theirs[CGI_FD_MAX])
     }
 }
 
+/* A pipe to here, or what CGIStderr says. @return 0, or -1 and errno */
+static int make_stderr(cgi_exec_t *x, int theirs[CGI_FD_MAX])
+{
+    int pair[2], fd = cgi_stderr_fd(x->options->dir);
+
+    if (fd >= 0) {
+        theirs[CGI_FD_STDERR] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        return theirs[CGI_FD_STDERR] < 0 ? -1 : 0;
+    }
+    if (pipe2(pair, O_CLOEXEC)) {
+        return -1;
+    }
+    x->stderr_fd = pair[0];
+    theirs[CGI_FD_STDERR] = pair[1];
+    return set_nonblocking(x->stderr_fd);
+}
+
 /* Make the pipes: ours into x, theirs into the array. */
 static apr_status_t make_pipes(cgi_exec_t *x, int theirs[CGI_FD_MAX])
 {
@@ -248,12 +269,7 @@ static apr_status_t make_pipes(cgi_exec_t *x, int theirs[CGI_FD_MAX])
     }
     x->stdout_fd = pair[0];
     theirs[CGI_FD_STDOUT] = pair[1];
-    if (pipe2(pair, O_CLOEXEC)) {
-        return errno;
-    }
-    x->stderr_fd = pair[0];
-    theirs[CGI_FD_STDERR] = pair[1];
-    if (set_nonblocking(x->stderr_fd) || set_nonblocking(x->stdout_fd)) {
+    if (set_nonblocking(x->stdout_fd) || make_stderr(x, theirs)) {
         return errno;
     }
     if (x->body == CGI_BODY_DONE) {
@@ -276,6 +292,7 @@ int cgi_start(cgi_exec_t *x)
     int theirs[CGI_FD_MAX] = {-1, -1, -1, -1, -1};
     cgi_wire_request_t request;
     apr_status_t rv;
+    int rc;
 
     x->attempts++;
     rv = make_pipes(x, theirs);
@@ -284,6 +301,10 @@ int cgi_start(cgi_exec_t *x)
         return cgi_start_overload(x, rv, "no pipe could be made");
     }
     make_request(x, &request);
+    if ((rc = cgi_suexec_wrap(x, &request)) != OK) {
+        close_pairs(theirs);
+        return rc;
+    }
     rv = cgi_launch_send(&request, theirs, x->r->server->timeout, x->r->pool);
     close_pairs(theirs);
     if (rv == E2BIG) {
