@@ -41,6 +41,7 @@ sub new {
         my $file = "$vars->{build_dir}/mod_$name.so";
         $load .= qq(LoadModule ${name}_module "$file"\n) if -e $file;
     }
+    my $root = $arg{root} // 'Options FollowSymLinks';    # in <Directory />
     my $ids = $> == 0 ? "User $vars->{user}\nGroup $vars->{group}\n" : '';
     my $conf = $arg{conf} // '';
     $conf =~ s/\@PORT\@/$self->{port}/g;
@@ -67,7 +68,7 @@ DocumentRoot "$dir/htdocs"
 </IfModule>
 $ids
 <Directory />
-    Options FollowSymLinks
+    $root
     AllowOverride None
 </Directory>
 <Directory "$dir/htdocs">

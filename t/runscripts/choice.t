@@ -40,12 +40,15 @@ sub expected {
 }
 
 my $count = (keys %foo) * (keys %scripts) * (keys %urls) * @methods;
-plan tests => $count + 22;
+plan tests => $count + 23;
 
 my $httpd = PrivateHttpd->start(conf => <<'EOC');
 <Directory "@DIR@/htdocs">
     Options RunScripts FollowSymLinks Indexes
-    AcceptPathInfo Default
+    AddType text/html .html
+</Directory>
+<Directory "@DIR@/htdocs/off">
+    Options -RunScripts
 </Directory>
 EOC
 my $root = $httpd->dir . '/htdocs';
@@ -96,8 +99,8 @@ my $part = request($httpd->port, 'GET', '/file-doit/foo',
     Range => 'bytes=1-2');
 ok($part->{status} == 206 && $part->{body} eq 'ov');
 tree("$root/typed", 'page.html' => "<p>\n", 'page.html.doit' => script());
-PrivateHttpd::spew("$root/typed/.htaccess", '');    # not read: AllowOverride
-ok(ran(request($httpd->port, 'GET', '/typed/page.html')) eq '');
+my $typed = request($httpd->port, 'GET', '/typed/page.html');
+ok(ran($typed) eq '' && $typed->{header}{'content-type'} eq 'text/html');
 ok(ran(request($httpd->port, 'GET', '/typed/page.html?x'))
         eq 'page.html.doit|/typed/page.html||GET');
 
@@ -138,9 +141,10 @@ for my $case (['/odd/a%20b/x%2ey;z', 'a b.doit|/odd/a b|/x.y;z|GET'],
 # A name that is too long, or has no end, is httpd's business.
 ok(request($httpd->port, 'GET', '/odd/' . 'x' x 250 . '?q')->{status} == 404);
 ok(request($httpd->port, 'GET', '/odd/' . 'x' x 255 . '?q')->{status} == 404);
-# The option is off: nothing runs, and .doit is a file.
-tree($httpd->dir . '/plain', 'foo.doit' => "text\n");
-ok(ran(request($httpd->port, 'GET', '/none-doit/foo//')) ne '');
+# The option is off: nothing runs, and foo.doit is an ordinary file.
+tree("$root/off", 'foo.doit' => "text\n");
+ok(request($httpd->port, 'GET', '/off/foo')->{status} == 404);
+ok(request($httpd->port, 'GET', '/off/foo.doit')->{body} eq "text\n");
 # HTTP/1.0 without Host
 ok(ran(RunScripts::raw($httpd->port, "GET /none-doit/foo HTTP/1.0\r\n\r\n"))
         eq 'foo.doit|/none-doit/foo||GET');
