@@ -49,7 +49,7 @@ for my $link (sort grep { !m{^/(?:slow|clock)$} } keys %links) {
 }
 ok(keys %links > 20);
 ok t_cmp("@bad", '');
-@bad = grep { page($_)->code != 200 } $said =~ m{^\s+\Q$url\E(/\S*)}mg;
+@bad = grep { $_ ne '/slow' && page($_)->code != 200 } $said =~ m{^\s+\Q$url\E(/\S*)}mg;
 ok t_cmp("@bad", '');
 
 # A mixed directory: scripts and backups are neither listed nor served.
