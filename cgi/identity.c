@@ -102,7 +102,7 @@ static void put_all(writer_t *w, const cgi_identity_t *identities, int n)
     for (; n; n--, identities++) {
         put_number(w, identities->uid);
         put_number(w, identities->gid);
-        put(w, identities->user ? identities->user : "");
+        put_list(w, identities->groups);
         put_path(w, &identities->root);
         put_path(w, &identities->script);
         put_path(w, &identities->dir);
@@ -195,10 +195,7 @@ apr_status_t cgi_identity_decode(cgi_identity_t **identities, int *n,
 
         id->uid = (uid_t)take_number(&r);
         id->gid = (gid_t)take_number(&r);
-        id->user = take(&r);
-        if (!*id->user) {
-            id->user = NULL;
-        }
+        id->groups = take_list(&r, p);
         take_path(&r, &id->root);
         take_path(&r, &id->script);
         take_path(&r, &id->dir);

@@ -25,7 +25,7 @@ typedef struct cgi_identity_path_t {
 typedef struct cgi_identity_t {
     uid_t uid;
     gid_t gid;
-    const char *user;               /* has further groups; or NULL: none */
+    const char *const *groups;      /* further groups, as numbers; or NULL */
     cgi_identity_path_t root;       /* chroot directory; "": none */
     cgi_identity_path_t script;     /* as seen from the root, like dir */
     cgi_identity_path_t dir;        /* working directory */

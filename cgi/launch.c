@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -111,36 +112,65 @@ static process_t *free_process(void)
 
 static void maintain(int reason, void *data, apr_wait_t status);
 
-/* Words of a launcher's command line. */
-static void make_argv(const launchers_t *l, const char *argv[12],
-                      apr_pool_t *p)
+const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
+                                     gid_t gid)
 {
-    int argc = 0;
+    const char **list;
+    gid_t *groups;
+    int i, n = 0, ngroups = 0;
 
-    argv[argc++] = l->path;
+    if (!user) {
+        return NULL;
+    }
+    (void)getgrouplist(user, gid, NULL, &ngroups);
+    groups = apr_palloc(p, (apr_size_t)ngroups * sizeof(gid_t));
+    if (getgrouplist(user, gid, groups, &ngroups) < 0) {
+        return NULL;
+    }
+    list = apr_palloc(p, ((apr_size_t)ngroups + 1) * sizeof(*list));
+    for (i = 0; i < ngroups; i++) {
+        if (groups[i] != gid) {
+            list[n++] = apr_psprintf(p, "%lu", (unsigned long)groups[i]);
+        }
+    }
+    list[n] = NULL;
+    return n ? list : NULL;
+}
+
+/* Words of a launcher's command line. */
+static const char *const *make_argv(const launchers_t *l, apr_pool_t *p)
+{
+    apr_array_header_t *argv = apr_array_make(p, 16, sizeof(char *));
+    gid_t gid = ap_unixd_config.group_id;
+    const char *const *groups;
+
+    APR_ARRAY_PUSH(argv, const char *) = l->path;
     if (l->identities >= 0) {
-        argv[argc++] = "-i";
+        APR_ARRAY_PUSH(argv, const char *) = "-i";
     }
     else if (!geteuid()) {
-        argv[argc++] = "-n";
-        argv[argc++] = ap_unixd_config.user_name;
-        argv[argc++] = "-u";
-        argv[argc++] =
+        APR_ARRAY_PUSH(argv, const char *) = "-u";
+        APR_ARRAY_PUSH(argv, const char *) =
             apr_psprintf(p, "%lu", (unsigned long)ap_unixd_config.user_id);
-        argv[argc++] = "-g";
-        argv[argc++] =
-            apr_psprintf(p, "%lu", (unsigned long)ap_unixd_config.group_id);
+        APR_ARRAY_PUSH(argv, const char *) = "-g";
+        APR_ARRAY_PUSH(argv, const char *) =
+            apr_psprintf(p, "%lu", (unsigned long)gid);
+        groups = cgi_launch_groups(p, ap_unixd_config.user_name, gid);
+        for (; groups && *groups; groups++) {
+            APR_ARRAY_PUSH(argv, const char *) = "-g";
+            APR_ARRAY_PUSH(argv, const char *) = *groups;
+        }
     }
     if (ap_unixd_config.chroot_dir) {
-        argv[argc++] = "-r";
-        argv[argc++] = ap_unixd_config.chroot_dir;
+        APR_ARRAY_PUSH(argv, const char *) = "-r";
+        APR_ARRAY_PUSH(argv, const char *) = ap_unixd_config.chroot_dir;
     }
-    argv[argc] = NULL;
+    APR_ARRAY_PUSH(argv, const char *) = NULL;
+    return (const char *const *)argv->elts;
 }
 
 static apr_status_t spawn(launchers_t *l, int slot)
 {
-    const char *argv[12];
     apr_procattr_t *attr;
     apr_file_t *queue = NULL, *identities = NULL;
     apr_pool_t *p;
@@ -154,7 +184,6 @@ static apr_status_t spawn(launchers_t *l, int slot)
         return APR_ENOMEM;
     }
     apr_pool_create(&p, l->pool);
-    make_argv(l, argv, p);
     memset(process, 0, sizeof(*process));
     if ((rv = apr_os_file_put(&queue, &l->queue[0], 0, p)) ||
         (rv = apr_procattr_create(&attr, p)) ||
@@ -164,7 +193,8 @@ static apr_status_t spawn(launchers_t *l, int slot)
           (rv = apr_procattr_child_out_set(attr, identities, NULL)))) ||
         (rv = apr_procattr_cmdtype_set(attr, APR_PROGRAM_ENV)) ||
         (rv = apr_procattr_error_check_set(attr, 1)) ||
-        (rv = apr_proc_create(&process->proc, l->path, argv, NULL, attr, p))) {
+        (rv = apr_proc_create(&process->proc, l->path, make_argv(l, p), NULL,
+                              attr, p))) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, l->s,
                      "can't start the launcher %s", l->path);
     }

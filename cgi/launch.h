@@ -31,6 +31,13 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
                              const char *path,
                              const apr_array_header_t *identities);
 
+/** The further groups of a user, as numbers, for an identity.
+ * @param user a name the system knows, or NULL
+ * @return the list, ended by NULL; or NULL: none
+ */
+const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
+                                     gid_t gid);
+
 /** Drop what only the parent needs. Run in each worker, at child_init. */
 void cgi_launch_child_init(void);
 

@@ -24,15 +24,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "apr_general.h"
 #include "apr_hash.h"
-#include "apr_network_io.h"
-#include "apr_poll.h"
-#include "apr_portable.h"
 #include "apr_ring.h"
 #include "apr_thread_proc.h"
 #include "apr_time.h"
@@ -44,6 +43,8 @@
 /* Of the privileged launcher: the identities, as a file to read. It stands
  * where stdout would, which a launcher has no use for. */
 #define IDENTITIES_FD 1
+/* Of the workers' user; more are left out. */
+#define GROUPS_MAX 256
 
 /* A worker closes the lease when it saw the end of the output; the script
  * is then about to exit. Only one that is not is ended. */
@@ -64,11 +65,10 @@ struct script_t {
     int reaped;
     apr_interval_time_t kill_timeout;
     apr_time_t deadline; /* 0: none */
-    apr_pollfd_t control;
     int control_fd;
 };
 
-/* An identity, with what must be known before a chroot() hides it. */
+/* An identity, with its groups as the kernel takes them. */
 typedef struct become_t {
     const cgi_identity_t *identity;
     gid_t *groups;
@@ -79,17 +79,14 @@ static struct {
     apr_pool_t *pool;
     become_t *become; /* only in the privileged launcher */
     int nbecome;
-    apr_pollset_t *pollset;
+    int epoll_fd, signal_fd;
     apr_hash_t *scripts;                         /* pid_t -> script_t */
     APR_RING_HEAD(ending_ring, script_t) ending; /* GRACE and TERM */
-    apr_pollfd_t queue;
     int queue_open;
     struct rlimit nofile; /* as inherited, given on to scripts */
     int nofile_raised;
 } launcher;
 
-static volatile sig_atomic_t child_died;
-static volatile sig_atomic_t told_to_stop;
 static char inline_message[CGI_WIRE_INLINE_MAX];
 
 static void die(const char *what)
@@ -98,18 +95,16 @@ static void die(const char *what)
     exit(1);
 }
 
-static void on_signal(int sig)
+static int watch(int fd, unsigned int events, void *data)
 {
-    int saved_errno = errno;
+    struct epoll_event event = {.events = events, .data.ptr = data};
 
-    if (sig == SIGCHLD) {
-        child_died = 1;
-    }
-    else {
-        told_to_stop = 1;
-    }
-    apr_pollset_wakeup(launcher.pollset);
-    errno = saved_errno;
+    return epoll_ctl(launcher.epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void unwatch(int fd)
+{
+    (void)epoll_ctl(launcher.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* A note that can't be sent has nobody to read it: the worker is gone. */
@@ -146,9 +141,12 @@ static void run_child(const cgi_wire_request_t *request, const become_t *who,
 {
     static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
                                                 RLIMIT_NPROC};
+    sigset_t none;
     int i;
 
     setpgid(0, 0);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     if (launcher.nofile_raised) {
         setrlimit(RLIMIT_NOFILE, &launcher.nofile);
     }
@@ -162,7 +160,7 @@ static void run_child(const cgi_wire_request_t *request, const become_t *who,
             child_fails(fds, CGI_STAGE_LIMIT);
         }
     }
-    /* All else is close-on-exec. Handled signals become default by exec. */
+    /* All other descriptors are close-on-exec. */
     if (dup2(fds[CGI_FD_STDIN], 0) < 0 || dup2(fds[CGI_FD_STDOUT], 1) < 0 ||
         dup2(fds[CGI_FD_STDERR], 2) < 0) {
         child_fails(fds, CGI_STAGE_MESSAGE);
@@ -179,7 +177,7 @@ static void run_child(const cgi_wire_request_t *request, const become_t *who,
 static void close_control(script_t *script)
 {
     if (script->control_fd >= 0) {
-        apr_pollset_remove(launcher.pollset, &script->control);
+        unwatch(script->control_fd);
         close(script->control_fd);
         script->control_fd = -1;
     }
@@ -250,7 +248,6 @@ static void reap(void)
     pid_t pid;
     int status;
 
-    child_died = 0;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         script = apr_hash_get(launcher.scripts, &pid, sizeof(pid));
         if (script) {
@@ -324,20 +321,41 @@ static int authorize(const cgi_wire_request_t *request,
     return !reason;
 }
 
+/**
+ * Make the script's process. APR's way is a fork(). Where the child has
+ * nothing to do but to become the script, it borrows our memory instead of
+ * getting a copy: for a small program that is a good part of the whole start.
+ */
+static apr_status_t make_process(apr_proc_t *proc,
+                                 const cgi_wire_request_t *request,
+                                 const become_t *who,
+                                 const int fds[CGI_FD_MAX], apr_pool_t *pool)
+{
+    apr_status_t rv;
+
+    if (!who && !request->limits) {
+        proc->pid = vfork();
+        if (proc->pid == 0) {
+            run_child(request, NULL, fds);
+        }
+        return proc->pid < 0 ? errno : APR_SUCCESS;
+    }
+    rv = apr_proc_fork(proc, pool);
+    if (rv == APR_INCHILD) {
+        run_child(request, who, fds);
+    }
+    return rv == APR_INPARENT ? APR_SUCCESS : rv;
+}
+
 /* Start the script of a message that arrived whole. */
 static void start(const cgi_wire_request_t *request, const become_t *who,
                   apr_pool_t *pool, int fds[CGI_FD_MAX])
 {
     script_t *script = apr_pcalloc(pool, sizeof(*script));
-    apr_socket_t *socket = NULL;
     apr_proc_t proc;
-    apr_status_t rv;
+    apr_status_t rv = make_process(&proc, request, who, fds, pool);
 
-    rv = apr_proc_fork(&proc, pool);
-    if (rv == APR_INCHILD) {
-        run_child(request, who, fds);
-    }
-    if (rv != APR_INPARENT) {
+    if (rv != APR_SUCCESS) {
         send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv, CGI_STAGE_FORK);
         apr_pool_destroy(pool);
         return;
@@ -351,14 +369,8 @@ static void start(const cgi_wire_request_t *request, const become_t *who,
     fds[CGI_FD_CONTROL] = -1; /* ours from here on */
     apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), script);
 
-    apr_os_sock_put(&socket, &script->control_fd, pool);
-    script->control.p = pool;
-    script->control.desc_type = APR_POLL_SOCKET;
-    script->control.desc.s = socket;
-    script->control.client_data = script;
-    script->control.reqevents = 0; /* the end of the lease is a hang-up */
-    rv = apr_pollset_add(launcher.pollset, &script->control);
-    if (rv != APR_SUCCESS) {
+    /* The end of the lease is a hang-up, which is always reported. */
+    if (watch(script->control_fd, 0, script)) {
         close(script->control_fd);
         script->control_fd = -1;
         begin_term(script);
@@ -430,7 +442,7 @@ static void receive(void)
         return;
     }
     if (n == 0) { /* the last worker of this generation is gone */
-        apr_pollset_remove(launcher.pollset, &launcher.queue);
+        unwatch(QUEUE_FD);
         launcher.queue_open = 0;
         return;
     }
@@ -473,7 +485,6 @@ static void end_all(void)
     apr_hash_index_t *hi;
     void *val;
 
-    told_to_stop = 0;
     for (hi = apr_hash_first(launcher.pool, launcher.scripts); hi;
          hi = apr_hash_next(hi)) {
         apr_hash_this(hi, NULL, NULL, &val);
@@ -482,35 +493,49 @@ static void end_all(void)
         }
     }
     if (launcher.queue_open) {
-        apr_pollset_remove(launcher.pollset, &launcher.queue);
+        unwatch(QUEUE_FD);
         launcher.queue_open = 0;
     }
 }
 
-static void serve(void)
+static void on_signals(void)
 {
-    while (launcher.queue_open || apr_hash_count(launcher.scripts)) {
-        const apr_pollfd_t *ready;
-        apr_interval_time_t wait;
-        apr_int32_t n, i;
+    struct signalfd_siginfo info;
 
-        if (told_to_stop) {
+    while (read(launcher.signal_fd, &info, sizeof(info)) ==
+           (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGTERM) {
             end_all();
         }
-        if (child_died) {
-            reap();
-        }
-        wait = run_timers();
+    }
+    reap();
+}
+
+static void serve(void)
+{
+    struct epoll_event ready[16];
+    int n, i;
+
+    while (launcher.queue_open || apr_hash_count(launcher.scripts)) {
+        apr_interval_time_t wait = run_timers();
+
         if (!launcher.queue_open && !apr_hash_count(launcher.scripts)) {
             break;
         }
-        n = 0;
-        (void)apr_pollset_poll(launcher.pollset, wait, &n, &ready);
+        n = epoll_wait(launcher.epoll_fd, ready, 16,
+                       wait < 0 ? -1 : (int)apr_time_as_msec(wait) + 1);
+        /* Scripts first: a signal may forget one that has an event here. */
         for (i = 0; i < n; i++) {
-            if (ready[i].client_data) {
-                begin_grace(ready[i].client_data);
+            if (ready[i].data.ptr != &launcher.queue_open &&
+                ready[i].data.ptr != &launcher.signal_fd) {
+                begin_grace(ready[i].data.ptr);
             }
-            else {
+        }
+        for (i = 0; i < n; i++) {
+            if (ready[i].data.ptr == &launcher.signal_fd) {
+                on_signals();
+            }
+            else if (ready[i].data.ptr == &launcher.queue_open) {
                 receive();
             }
         }
@@ -518,11 +543,12 @@ static void serve(void)
 }
 
 /* Signals as if nobody had touched them: scripts inherit what is set here.
- * httpd's parent may ignore SIGPIPE and SIGXFSZ, and exec keeps that. */
+ * httpd's parent may ignore SIGPIPE and SIGXFSZ, and exec keeps that. What
+ * the launcher wants to know of it reads from a descriptor. */
 static void reset_signals(void)
 {
     struct sigaction act;
-    sigset_t none;
+    sigset_t wanted;
     int sig;
 
     memset(&act, 0, sizeof(act));
@@ -531,48 +557,51 @@ static void reset_signals(void)
     for (sig = 1; sig < NSIG; sig++) {
         sigaction(sig, &act, NULL);
     }
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-
-    act.sa_handler = on_signal;
-    act.sa_flags = SA_RESTART | SA_NOCLDSTOP;
-    sigaction(SIGCHLD, &act, NULL);
-    sigaction(SIGTERM, &act, NULL);
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGCHLD);
+    sigaddset(&wanted, SIGTERM);
+    sigprocmask(SIG_SETMASK, &wanted, NULL);
+    launcher.signal_fd = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (launcher.signal_fd < 0 ||
+        watch(launcher.signal_fd, EPOLLIN, &launcher.signal_fd)) {
+        die("watching signals");
+    }
 }
 
-/* As root: become the user that httpd's workers run as. */
-static void drop_privileges(const char *user, const char *uid, const char *gid,
-                            const char *root)
+/* As root: become the user that httpd's workers run as. The parent has
+ * looked up the groups: with no user database needed here, the program can
+ * be linked statically, and is smaller for it. */
+static void drop_privileges(const char *uid, const char *root,
+                            const gid_t *groups, int ngroups)
 {
     if (root && (chdir(root) || chroot(root) || chdir("/"))) {
         die(root);
     }
-    if (uid && gid) {
-        gid_t g = (gid_t)strtoul(gid, NULL, 10);
+    if (uid && ngroups) {
         uid_t u = (uid_t)strtoul(uid, NULL, 10);
 
-        if (setgid(g) || initgroups(user, g) || setuid(u)) {
+        if (setgroups((size_t)ngroups, groups) || setgid(groups[0]) ||
+            setuid(u)) {
             die("becoming the user of the workers");
         }
     }
 }
 
-/* Find the further groups of an identity. */
-static void find_groups(become_t *who)
+/* All groups of an identity. */
+static void read_groups(become_t *who)
 {
     const cgi_identity_t *id = who->identity;
+    int i, n = 0;
 
-    who->ngroups = 1;
-    who->groups = apr_palloc(launcher.pool, sizeof(gid_t));
+    while (id->groups && id->groups[n]) {
+        n++;
+    }
+    who->ngroups = n + 1;
+    who->groups =
+        apr_palloc(launcher.pool, (size_t)who->ngroups * sizeof(gid_t));
     who->groups[0] = id->gid;
-    if (id->user) {
-        who->ngroups = 0;
-        (void)getgrouplist(id->user, id->gid, NULL, &who->ngroups);
-        who->groups =
-            apr_palloc(launcher.pool, (size_t)who->ngroups * sizeof(gid_t));
-        if (getgrouplist(id->user, id->gid, who->groups, &who->ngroups) < 0) {
-            die(id->user);
-        }
+    for (i = 0; i < n; i++) {
+        who->groups[i + 1] = (gid_t)strtoul(id->groups[i], NULL, 10);
     }
 }
 
@@ -595,31 +624,31 @@ static void read_identities(void)
         launcher.pool, (size_t)(launcher.nbecome + 1) * sizeof(become_t));
     for (i = 0; i < launcher.nbecome; i++) {
         launcher.become[i].identity = &identities[i];
-        find_groups(&launcher.become[i]);
+        read_groups(&launcher.become[i]);
     }
 }
 
 int main(int argc, char *argv[])
 {
-    const char *user = NULL, *uid = NULL, *gid = NULL, *root = NULL;
-    apr_socket_t *socket = NULL;
+    const char *uid = NULL, *root = NULL;
+    gid_t groups[GROUPS_MAX];
+    int ngroups = 0;
     struct rlimit raised;
-    int c, fd = QUEUE_FD, type = 0, privileged = 0;
+    int c, type = 0, privileged = 0;
     socklen_t len = sizeof(type);
 
-    while ((c = getopt(argc, argv, "in:u:g:r:")) != -1) {
+    while ((c = getopt(argc, argv, "iu:g:r:")) != -1) {
         switch (c) {
         case 'i':
             privileged = 1;
             break;
-        case 'n':
-            user = optarg;
-            break;
         case 'u':
             uid = optarg;
             break;
-        case 'g':
-            gid = optarg;
+        case 'g': /* the first is the primary one */
+            if (ngroups < GROUPS_MAX) {
+                groups[ngroups++] = (gid_t)strtoul(optarg, NULL, 10);
+            }
             break;
         case 'r':
             root = optarg;
@@ -638,7 +667,7 @@ int main(int argc, char *argv[])
     }
     fcntl(QUEUE_FD, F_SETFD, FD_CLOEXEC);
     setpgid(0, 0); /* Ctrl-C at a terminal is for httpd's parent only */
-    drop_privileges(user, uid, gid, root);
+    drop_privileges(uid, root, groups, ngroups);
 
     /* Each running script holds one descriptor here. */
     if (!getrlimit(RLIMIT_NOFILE, &launcher.nofile) &&
@@ -655,17 +684,13 @@ int main(int argc, char *argv[])
     }
     launcher.scripts = apr_hash_make(launcher.pool);
     APR_RING_INIT(&launcher.ending, script_t, link);
-    if (apr_pollset_create(&launcher.pollset, 1024, launcher.pool,
-                           APR_POLLSET_WAKEABLE) != APR_SUCCESS) {
+    launcher.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (launcher.epoll_fd < 0) {
         die("creating the poll set");
     }
     reset_signals();
-    apr_os_sock_put(&socket, &fd, launcher.pool);
-    launcher.queue.p = launcher.pool;
-    launcher.queue.desc_type = APR_POLL_SOCKET;
-    launcher.queue.desc.s = socket;
-    launcher.queue.reqevents = APR_POLLIN;
-    if (apr_pollset_add(launcher.pollset, &launcher.queue) != APR_SUCCESS) {
+    /* One message is to wake one launcher, not all that read the queue. */
+    if (watch(QUEUE_FD, EPOLLIN | EPOLLEXCLUSIVE, &launcher.queue_open)) {
         die("watching the queue");
     }
     launcher.queue_open = 1;
