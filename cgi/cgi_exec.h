@@ -110,10 +110,12 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options);
  * Let scripts run as another user or in another root directory. At start-up,
  * in the parent, while httpd reads its configuration; httpd must run as root.
  * @param identity is copied, its strings are not: from pconf
+ * @param user name whose further groups it has too, or NULL
  * @return its number, from 1, until the next restart
  */
 unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
-                                   const cgi_identity_t *identity);
+                                   const cgi_identity_t *identity,
+                                   const char *user);
 
 /**
  * Can scripts of this server be run by an interpreter? With suexec they

@@ -29,14 +29,19 @@ static apr_status_t forget_identities(void *unused)
 }
 
 unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
-                                   const cgi_identity_t *identity)
+                                   const cgi_identity_t *identity,
+                                   const char *user)
 {
+    cgi_identity_t *added;
+
     if (!identities) {
         identities = apr_array_make(pconf, 4, sizeof(cgi_identity_t));
         apr_pool_cleanup_register(pconf, NULL, forget_identities,
                                   apr_pool_cleanup_null);
     }
-    APR_ARRAY_PUSH(identities, cgi_identity_t) = *identity;
+    added = apr_array_push(identities);
+    *added = *identity;
+    added->groups = cgi_launch_groups(pconf, user, identity->gid);
     return (unsigned int)identities->nelts;
 }
 
@@ -232,6 +237,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     (void)pchild;
     (void)s;
     cgi_launch_child_init();
+    cgi_start_child_init();
 }
 
 static int monitor(apr_pool_t *p, server_rec *s)

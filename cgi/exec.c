@@ -38,8 +38,19 @@ CGI_EXEC_USE_LOG;
 #define CLIENT_TICK apr_time_from_msec(250)
 /* A launcher that died takes its unstarted script along: ask the next. */
 #define ATTEMPTS_MAX 5
-/* After the end of stdout, so long for the last words on stderr. */
+/* After the end of stdout, so long for the last words on stderr: the first
+ * of it before the client has got all. */
+#define LINGER_QUIETLY apr_time_from_msec(1)
 #define LINGER_MAX apr_time_from_sec(3)
+/* Most scripts are done in this time: then their end is the one event. */
+#define HOLD_START apr_time_from_msec(2)
+
+int cgi_poll_fd(int fd)
+{
+    struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+    return poll(&pfd, 1, 0) > 0 ? pfd.revents : 0;
+}
 
 void cgi_close_fd(int *fd)
 {
@@ -109,7 +120,7 @@ static void log_errline(void *baton, const char *line)
     cgi_scriptlog_stderr(x, line);
 }
 
-/* Read stderr once. @return bytes; 0 at its end, -1 when there is nothing */
+/* Read stderr once, where poll() has seen something. @return bytes */
 static ssize_t step_stderr(cgi_exec_t *x)
 {
     char buf[4096];
@@ -122,10 +133,18 @@ static ssize_t step_stderr(cgi_exec_t *x)
         }
         cgi_errlines_add(x->errlines, buf, (apr_size_t)n, apr_time_now());
     }
-    else if (n == 0) {
+    else if (n == 0 || errno != EINTR) {
         cgi_close_fd(&x->stderr_fd);
     }
     return n;
+}
+
+/* Read what is in stderr now. */
+static void drain_stderr(cgi_exec_t *x)
+{
+    while (x->stderr_fd >= 0 && cgi_poll_fd(x->stderr_fd)) {
+        (void)step_stderr(x);
+    }
 }
 
 /* Take in what the launcher has said. 0 at its end. */
@@ -191,12 +210,15 @@ static int start_again(cgi_exec_t *x)
     return cgi_start(x);
 }
 
+static int step_no_header(cgi_exec_t *x);
+
 /* The end of stdout. Without a header, wait for the reason first. */
 static int step_stdout_end(cgi_exec_t *x)
 {
     cgi_close_fd(&x->stdout_fd);
     if (x->phase == CGI_PHASE_HEADER) {
-        return OK; /* step_no_header() follows when the launcher is done */
+        /* the launcher may have more to say first */
+        return x->control_fd >= 0 ? OK : step_no_header(x);
     }
     if (x->streaming && x->control_fd >= 0 && !x->exited) {
         return OK; /* step_exited() tells a crash from an end */
@@ -208,9 +230,7 @@ static int step_stdout_end(cgi_exec_t *x)
  * to say. */
 static int step_no_header(cgi_exec_t *x)
 {
-    while (x->stderr_fd >= 0 && step_stderr(x) > 0) {
-        ;
-    }
+    drain_stderr(x);
     if (x->fail_errno) {
         return cgi_start_failed(x);
     }
@@ -223,10 +243,10 @@ static int step_no_header(cgi_exec_t *x)
                     how_ended(x));
 }
 
-/* Read stdout until it would block, has ended, or enough is pending. */
-static int step_stdout(cgi_exec_t *x)
+/* There is something on stdout, or its end. */
+static int step_stdout(cgi_exec_t *x, int hung_up)
 {
-    int rc = cgi_response_read(x);
+    int rc = cgi_response_read(x, hung_up);
 
     if (rc == OK && x->stdout_fd < 0 && x->phase != CGI_PHASE_DONE) {
         return step_stdout_end(x);
@@ -238,18 +258,19 @@ static int step_stdout(cgi_exec_t *x)
  * launcher itself is gone. */
 static int step_ended(cgi_exec_t *x)
 {
-    int rc = OK;
+    int rc, events;
 
     /* A child of the script may hold stdout for ever: what is in the pipe
      * now is what the script has said. */
     while (x->stdout_fd >= 0 && x->exited && x->phase < CGI_PHASE_LINGER) {
-        apr_off_t before = x->total + (apr_off_t)x->head_len;
-
-        if ((rc = cgi_response_read(x)) != OK || x->phase > CGI_PHASE_BODY) {
-            return rc;
-        }
-        if (before == x->total + (apr_off_t)x->head_len) {
+        events = cgi_poll_fd(x->stdout_fd);
+        if (!events) {
             cgi_close_fd(&x->stdout_fd);
+            break;
+        }
+        rc = cgi_response_read(x, events & POLLHUP);
+        if (rc != OK) {
+            return rc;
         }
     }
     if (x->stdout_fd >= 0) {
@@ -324,7 +345,8 @@ static apr_time_t next_deadline(const cgi_exec_t *x)
     if (x->gone_at) {
         earlier(&next, x->gone_at + CLIENT_GRACE);
     }
-    if (x->body_more) {
+    /* A full read may be followed by more; if not, it is to be sent. */
+    if (x->body_more || (x->out_pending && !x->hold_until)) {
         earlier(&next, x->started); /* now */
     }
     else if (x->client_fd < 0 || x->c->master) {
@@ -338,8 +360,13 @@ static int step_timers(cgi_exec_t *x)
     apr_time_t now = apr_time_now(), t;
 
     if (x->phase == CGI_PHASE_LINGER) {
-        if (x->linger_until && x->linger_until <= now) {
+        if (x->linger_until <= now && x->lingers) {
             x->phase = CGI_PHASE_DONE;
+        }
+        else if (x->linger_until <= now) {
+            x->lingers = 1;
+            x->linger_until = now + LINGER_MAX;
+            ap_flush_conn(x->c); /* the client need not wait */
         }
         return OK;
     }
@@ -351,7 +378,6 @@ static int step_timers(cgi_exec_t *x)
     }
     if (x->hold_until && x->hold_until <= now) {
         x->hold_until = 0;
-        return step_stdout(x);
     }
     if ((t = total_deadline(x)) != 0 && t <= now) {
         return cgi_fail(x, HTTP_GATEWAY_TIME_OUT, APR_TIMEUP,
@@ -376,7 +402,7 @@ static int step(cgi_exec_t *x)
     struct pollfd pfd[ON_MAX];
     struct timespec ts, *timeout = NULL;
     apr_time_t next = next_deadline(x);
-    int rc = OK;
+    int n, rc = OK;
 
     watch(&pfd[ON_CLIENT], x->client_fd, client_events(x));
     watch(&pfd[ON_STDIN], x->stdin_fd,
@@ -398,18 +424,23 @@ static int step(cgi_exec_t *x)
         ts.tv_nsec = (long)apr_time_usec(wait) * 1000;
         timeout = &ts;
     }
-    if (ppoll(pfd, ON_MAX, timeout, NULL) < 0) {
+    n = ppoll(pfd, ON_MAX, timeout, NULL);
+    if (n < 0) {
         return errno == EINTR ? OK
                               : cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, errno,
                                          "can't wait for its output");
     }
 
+    if (n == 0 && x->out_pending && !x->hold_until &&
+        x->phase == CGI_PHASE_BODY) {
+        rc = cgi_response_flush(x);
+    }
     if (pfd[ON_STDERR].revents && step_stderr(x) > 0) {
         x->last_activity = apr_time_now();
     }
     if (pfd[ON_STDOUT].revents && x->stdout_fd >= 0) {
         x->hold_until = 0;
-        rc = step_stdout(x);
+        rc = step_stdout(x, pfd[ON_STDOUT].revents & POLLHUP);
     }
     if (rc == OK && x->phase != CGI_PHASE_DONE && pfd[ON_CONTROL].revents &&
         x->control_fd >= 0) {
@@ -448,22 +479,21 @@ static int step(cgi_exec_t *x)
 }
 
 /* The response is complete; what is left is on stderr, until it ends or the
- * script exits. */
+ * script exits. Mostly that has happened already. */
 static void step_linger(cgi_exec_t *x)
 {
     cgi_close_fd(&x->stdin_fd);
     cgi_close_fd(&x->stdout_fd);
     x->body = CGI_BODY_DONE;
-    while (x->stderr_fd >= 0 && step_stderr(x) > 0) {
-        ;
+    if (x->control_fd < 0) {
+        drain_stderr(x);
     }
     if (x->control_fd < 0 ||
         (x->stderr_fd < 0 && cgi_stderr_fd(x->options->dir) < 0)) {
         x->phase = CGI_PHASE_DONE;
     }
     else if (!x->linger_until) {
-        x->linger_until = apr_time_now() + LINGER_MAX;
-        ap_flush_conn(x->c); /* the client need not wait for this */
+        x->linger_until = apr_time_now() + LINGER_QUIETLY;
     }
 }
 
@@ -559,6 +589,7 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
     add_variables(x);
     find_client(x);
     x->started = x->last_activity = apr_time_now();
+    x->hold_until = x->started + HOLD_START;
     rc = cgi_start(x);
     while (rc == OK && x->phase != CGI_PHASE_DONE) {
         if (x->phase == CGI_PHASE_LINGER) {

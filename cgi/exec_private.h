@@ -86,6 +86,7 @@ typedef struct cgi_exec_t {
     apr_time_t started, last_activity;
     apr_time_t hold_until; /* small output waits so long for its end */
     apr_time_t linger_until;
+    int lingers;        /* 1: the client was not kept waiting for it */
     apr_time_t gone_at; /* when the client closed its side */
 } cgi_exec_t;
 
@@ -102,10 +103,16 @@ int cgi_reject(cgi_exec_t *x, int status, apr_status_t rv, const char *fmt,
 /** The client has gone: nobody is there to be told. */
 int cgi_client_left(cgi_exec_t *x);
 
+/** What poll() says of fd at this moment: POLLIN, POLLHUP, or 0. */
+int cgi_poll_fd(int fd);
+
 /** Close one of x's descriptors. */
 void cgi_close_fd(int *fd);
 
 /* start.c: the message to the launcher */
+
+/** Open what all requests of a worker share. Run at child_init. */
+void cgi_start_child_init(void);
 
 /** Make the pipes, ask a launcher for the script. @return OK or a status */
 int cgi_start(cgi_exec_t *x);
@@ -129,9 +136,12 @@ int cgi_body_step(cgi_exec_t *x);
 /** Prepare for the script's output. @return OK or a status */
 int cgi_response_init(cgi_exec_t *x);
 
-/** Read stdout until it is empty, has ended (then it is closed), or enough
- * was sent on for one turn. @return OK or a status */
-int cgi_response_read(cgi_exec_t *x);
+/** Read stdout, where poll() has seen something: once, or to its end (then
+ * it is closed) when all writers are gone. @return OK or a status */
+int cgi_response_read(cgi_exec_t *x, int hung_up);
+
+/** Send what is pending to the client now. @return OK or a status */
+int cgi_response_flush(cgi_exec_t *x);
 
 /** stdout has ended: finish the response. */
 int cgi_response_end(cgi_exec_t *x);

@@ -86,7 +86,7 @@ static int pass_with(cgi_exec_t *x, apr_bucket *b)
     return pass(x);
 }
 
-static int flush(cgi_exec_t *x)
+int cgi_response_flush(cgi_exec_t *x)
 {
     x->streaming = 1;
     return pass_with(x, apr_bucket_flush_create(x->c->bucket_alloc));
@@ -304,28 +304,31 @@ static void grow_head(cgi_exec_t *x)
     x->head = larger;
 }
 
-/* read() that tells the end from "nothing now": -1 is the latter. */
-static ssize_t read_stdout(cgi_exec_t *x, char *buf, apr_size_t size)
+/* Read a piece. @return bytes; 0: the end, and stdout is closed */
+static ssize_t read_stdout(cgi_exec_t *x, char *buf, apr_size_t size,
+                           int *emptied)
 {
     ssize_t n;
 
     do {
         n = read(x->stdout_fd, buf, size);
     } while (n < 0 && errno == EINTR);
-    if (n == 0 || (n < 0 && errno != EAGAIN)) {
+    if (n <= 0) {
         cgi_close_fd(&x->stdout_fd);
         return 0;
     }
+    *emptied = (apr_size_t)n < size;
     return n;
 }
 
-/* Read the header's next piece. @return -1 when there is nothing now */
-static ssize_t read_head(cgi_exec_t *x, int *rc)
+/* Read the header's next piece. */
+static ssize_t read_head(cgi_exec_t *x, int *rc, int *emptied)
 {
     ssize_t n;
 
     grow_head(x);
-    n = read_stdout(x, x->head + x->head_len, x->head_size - x->head_len);
+    n = read_stdout(x, x->head + x->head_len, x->head_size - x->head_len,
+                    emptied);
     if (n > 0) {
         x->head_len += (apr_size_t)n;
         *rc = scan_header(x);
@@ -334,11 +337,11 @@ static ssize_t read_head(cgi_exec_t *x, int *rc)
 }
 
 /* Read the body's next piece. */
-static ssize_t read_body(cgi_exec_t *x)
+static ssize_t read_body(cgi_exec_t *x, int *emptied)
 {
     apr_size_t size = x->total >= READ_SMALL ? READ_LARGE : READ_SMALL;
     char *buf = apr_bucket_alloc(size, x->c->bucket_alloc);
-    ssize_t n = read_stdout(x, buf, size);
+    ssize_t n = read_stdout(x, buf, size, emptied);
 
     if (n <= 0) {
         apr_bucket_free(buf);
@@ -358,17 +361,17 @@ static void begin_raw(cgi_exec_t *x)
     x->streaming = 1;
 }
 
-int cgi_response_read(cgi_exec_t *x)
+int cgi_response_read(cgi_exec_t *x, int hung_up)
 {
     ssize_t n;
-    int rc = OK;
+    int rc = OK, emptied = 0;
 
-    for (;;) {
+    do {
         if (x->phase == CGI_PHASE_HEADER && !x->nph) {
-            n = read_head(x, &rc);
+            n = read_head(x, &rc, &emptied);
         }
         else {
-            n = read_body(x);
+            n = read_body(x, &emptied);
             if (n > 0 && x->phase == CGI_PHASE_HEADER) {
                 begin_raw(x);
             }
@@ -379,15 +382,16 @@ int cgi_response_read(cgi_exec_t *x)
         if (rc != OK || x->phase > CGI_PHASE_BODY || n == 0) {
             return rc;
         }
-        if (n < 0) {
-            return x->out_pending && !x->hold_until ? flush(x) : OK;
-        }
         if (x->out_pending >= PASS_SIZE) {
             x->hold_until = 0;
             x->streaming = 1;
-            return pass(x);
+            if ((rc = pass(x)) != OK) {
+                return rc;
+            }
         }
-    }
+    } while (hung_up);
+    return emptied && x->out_pending && !x->hold_until ? cgi_response_flush(x)
+                                                       : OK;
 }
 
 int cgi_response_end(cgi_exec_t *x)

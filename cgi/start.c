@@ -153,10 +153,12 @@ int cgi_start_failed(cgi_exec_t *x)
     }
 }
 
-/* A descriptor that reads as empty, for a script without a body. */
-static int open_nothing(void)
+/* Reads as empty, for scripts without a body: one for the whole process. */
+static int nothing_fd = -1;
+
+void cgi_start_child_init(void)
 {
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    nothing_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 static int set_nonblocking(int fd)
@@ -228,10 +230,13 @@ static void make_request(cgi_exec_t *x, cgi_wire_request_t *request)
     add_limit(request, CGI_LIMIT_NPROC, core->limit_nproc);
 }
 
-static void close_pairs(int theirs[CGI_FD_MAX])
+static void close_pairs(const cgi_exec_t *x, int theirs[CGI_FD_MAX])
 {
     int i;
 
+    if (x->stdin_fd < 0) {
+        theirs[CGI_FD_STDIN] = -1; /* not made for this script alone */
+    }
     for (i = 0; i < CGI_FD_MAX; i++) {
         cgi_close_fd(&theirs[i]);
     }
@@ -251,10 +256,11 @@ static int make_stderr(cgi_exec_t *x, int theirs[CGI_FD_MAX])
     }
     x->stderr_fd = pair[0];
     theirs[CGI_FD_STDERR] = pair[1];
-    return set_nonblocking(x->stderr_fd);
+    return 0;
 }
 
-/* Make the pipes: ours into x, theirs into the array. */
+/* Make the pipes: ours into x, theirs into the array. Output is read only
+ * after poll() said that there is some, so those need no O_NONBLOCK. */
 static apr_status_t make_pipes(cgi_exec_t *x, int theirs[CGI_FD_MAX])
 {
     int pair[2];
@@ -269,14 +275,12 @@ static apr_status_t make_pipes(cgi_exec_t *x, int theirs[CGI_FD_MAX])
     }
     x->stdout_fd = pair[0];
     theirs[CGI_FD_STDOUT] = pair[1];
-    if (set_nonblocking(x->stdout_fd) || make_stderr(x, theirs)) {
+    if (make_stderr(x, theirs)) {
         return errno;
     }
     if (x->body == CGI_BODY_DONE) {
-        theirs[CGI_FD_STDIN] = x->spool_fd < 0
-                                   ? open_nothing()
-                                   : fcntl(x->spool_fd, F_DUPFD_CLOEXEC, 0);
-        return theirs[CGI_FD_STDIN] < 0 ? errno : APR_SUCCESS;
+        theirs[CGI_FD_STDIN] = x->spool_fd < 0 ? nothing_fd : x->spool_fd;
+        return APR_SUCCESS;
     }
     if (pipe2(pair, O_CLOEXEC)) {
         return errno;
@@ -297,16 +301,16 @@ int cgi_start(cgi_exec_t *x)
     x->attempts++;
     rv = make_pipes(x, theirs);
     if (rv != APR_SUCCESS) {
-        close_pairs(theirs);
+        close_pairs(x, theirs);
         return cgi_start_overload(x, rv, "no pipe could be made");
     }
     make_request(x, &request);
     if ((rc = cgi_suexec_wrap(x, &request)) != OK) {
-        close_pairs(theirs);
+        close_pairs(x, theirs);
         return rc;
     }
     rv = cgi_launch_send(&request, theirs, x->r->server->timeout, x->r->pool);
-    close_pairs(theirs);
+    close_pairs(x, theirs);
     if (rv == E2BIG) {
         return cgi_fail(x, HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, rv,
                         "its environment is larger than the system allows");

@@ -1,5 +1,5 @@
 # The two copies of the engine can't see each other, and the launcher stays
-# small: it links nothing but APR and what APR needs.
+# small: it links nothing but APR and what APR needs, or is static.
 use strict;
 use warnings;
 use Apache::Test;
@@ -16,5 +16,5 @@ for my $name (qw(runscripts cgiroute)) {
 }
 my @needed = run('readelf', '-d', "$build/cgi-launcher")
     =~ /\(NEEDED\).*\[(lib[^\].]+)/g;
-ok t_cmp(join(' ', sort @needed), 'libapr-1 libc');
+ok t_cmp(join(' ', sort @needed), qr/^(?:libapr-1 libc)?$/);
 
