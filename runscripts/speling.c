@@ -20,28 +20,44 @@ APLOG_USE_MODULE(runscripts);
 
 static ap_HOOK_fixups_t *speling_fixups;
 
-/* Does this URL, built by mod_speling from a name and the rest of the
- * request, lead to a hidden name? */
+/* Length of the part of r->uri that precedes the name in question. */
+static size_t prefix_length(const request_rec *r)
+{
+    const char *slash = strrchr(r->filename, '/');
+    size_t rest = (slash ? strlen(slash + 1) : 0) +
+                  (r->path_info ? strlen(r->path_info) : 0);
+    size_t len = strlen(r->uri);
+
+    return len > rest ? len - rest : 0;
+}
+
+/* Does this URL, which mod_speling made of that prefix, a name, the path
+ * info and the query, lead to a hidden name? In doubt, yes: mod_speling
+ * escapes the question mark too, so the end of the name is a guess. */
 static int leads_to_hidden(request_rec *r, const runscripts_dir_t *dir,
                            const char *url, size_t len)
 {
     char *path = apr_pstrmemdup(r->pool, url, len);
-    char *query = strchr(path, '?');
-    size_t path_len, info_len = r->path_info ? strlen(r->path_info) : 0;
-    const char *slash;
+    char *host = strstr(path, "://"), *name, *end;
+    size_t prefix = prefix_length(r);
 
-    if (query) {
-        *query = '\0';
+    if (*path != '/') {
+        path = host ? strchr(host + 3, '/') : NULL;
     }
-    if (ap_unescape_url(path) != OK) {
+    if (!path || ap_unescape_url(path) != OK || strlen(path) < prefix) {
         return 1;
     }
-    path_len = strlen(path);
-    if (path_len >= info_len) {
-        path[path_len - info_len] = '\0';
+    name = path + prefix;
+    if ((end = strchr(name, '/')) != NULL) {
+        *end = '\0';
     }
-    slash = strrchr(path, '/');
-    return runscripts_name_hidden(dir, slash ? slash + 1 : path);
+    while (!runscripts_name_hidden(dir, name)) {
+        if ((end = strrchr(name, '?')) == NULL) {
+            return 0;
+        }
+        *end = '\0';
+    }
+    return 1;
 }
 
 /* Take hidden names out of the page of a 300 response.
