@@ -8,7 +8,7 @@ use Cwd 'cwd';
 use PrivateHttpd;
 use Program qw(run scratch need_program);
 
-plan tests => 20, sub { need_program('a2enmod') };
+plan tests => 20, sub { need_program('make') };
 
 my $root = scratch('install');
 my $libexec = "$root/usr/lib/apache2/modules";
