@@ -226,6 +226,24 @@ static apr_size_t pass_brigade(cgi_exec_t *x)
     return moved;
 }
 
+/* The client waits for a sign that its body is wanted. httpd's filter gives
+ * it for a read that waits, which ours do not. */
+static void send_continue(cgi_exec_t *x)
+{
+    request_rec *r = x->r;
+    const char *line = r->status_line;
+    int status = r->status;
+
+    if (!r->expecting_100 || x->phase != CGI_PHASE_HEADER) {
+        return;
+    }
+    r->status = HTTP_CONTINUE;
+    r->status_line = NULL;
+    ap_send_interim_response(r, 0);
+    r->status = status;
+    r->status_line = line;
+}
+
 int cgi_body_step(cgi_exec_t *x)
 {
     apr_size_t moved = 0;
@@ -242,6 +260,7 @@ int cgi_body_step(cgi_exec_t *x)
                             APR_NONBLOCK_READ, READ_SIZE);
         if (APR_STATUS_IS_EAGAIN(rv) ||
             (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(x->body_bb))) {
+            send_continue(x);
             break;
         }
         if (rv != APR_SUCCESS) {
