@@ -23,6 +23,9 @@ CGI_EXEC_USE_LOG;
 #define READ_SIZE (64 * 1024)
 /* Moved before the other sources get their turn. */
 #define TURN_SIZE (1024 * 1024)
+/* A filter such as INFLATE has taken something in but nothing to give yet:
+ * so often it is asked again before the other sources get their turn. */
+#define EMPTY_MAX 100
 
 /* A read from the client failed. */
 static int body_failed(cgi_exec_t *x, apr_status_t rv)
@@ -248,6 +251,7 @@ int cgi_body_step(cgi_exec_t *x)
 {
     apr_size_t moved = 0;
     apr_status_t rv;
+    int empty = 0;
 
     x->body_more = 0;
     moved = pass_brigade(x);
@@ -258,13 +262,16 @@ int cgi_body_step(cgi_exec_t *x)
         }
         rv = ap_get_brigade(x->r->input_filters, x->body_bb, AP_MODE_READBYTES,
                             APR_NONBLOCK_READ, READ_SIZE);
-        if (APR_STATUS_IS_EAGAIN(rv) ||
-            (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(x->body_bb))) {
+        if (APR_STATUS_IS_EAGAIN(rv)) {
             send_continue(x);
             break;
         }
         if (rv != APR_SUCCESS) {
             return body_failed(x, rv);
+        }
+        if (APR_BRIGADE_EMPTY(x->body_bb) && ++empty >= EMPTY_MAX) {
+            x->body_more = 1;
+            break;
         }
         moved += pass_brigade(x);
     }
