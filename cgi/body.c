@@ -164,6 +164,7 @@ int cgi_body_init(cgi_exec_t *x)
         return spool(x);
     }
     x->body = CGI_BODY_START;
+    x->length_unknown = !length_is_known(r);
     return OK;
 }
 

@@ -514,6 +514,10 @@ static void add_variables(cgi_exec_t *x)
         apr_table_setn(env, "CONTENT_LENGTH",
                        apr_off_t_toa(r->pool, x->spool_length));
     }
+    else if (x->length_unknown) {
+        /* RFC 3875, 4.1.2: what the script can read, or nothing at all */
+        apr_table_unset(env, "CONTENT_LENGTH");
+    }
     if (x->options->interpreter && !apr_table_get(env, "REDIRECT_STATUS")) {
         /* php-cgi takes it as the sign that a server has chosen the file */
         apr_table_setn(env, "REDIRECT_STATUS", "200");

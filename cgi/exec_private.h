@@ -63,6 +63,7 @@ typedef struct cgi_exec_t {
     apr_bucket_brigade *body_bb;
     int spool_fd;           /* the whole body, or -1 */
     apr_off_t spool_length; /* its bytes */
+    int length_unknown;     /* 1: streamed, and its header may be wrong */
 
     /* The client's connection. */
     int client_fd;   /* -1: can't be polled */
