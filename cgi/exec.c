@@ -315,14 +315,15 @@ static void earlier(apr_time_t *next, apr_time_t t)
     }
 }
 
-/* When the script has been silent for too long; 0: never. */
+/* When the script has been silent for too long; 0: never. As long as the
+ * script may be waiting for the client, Timeout holds, for the client. */
 static apr_time_t silence_deadline(const cgi_exec_t *x)
 {
     const cgi_exec_dir_t *dir = x->options->dir;
     apr_interval_time_t t =
         x->phase == CGI_PHASE_HEADER ? dir->first_timeout : dir->idle_timeout;
 
-    if (t < 0) {
+    if (t < 0 || x->body == CGI_BODY_FROM_CLIENT) {
         t = x->r->server->timeout;
     }
     return t ? x->last_activity + t : 0;
