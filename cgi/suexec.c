@@ -7,8 +7,11 @@
 
 #include <string.h>
 
+#include "httpd.h"
+
 #include "apr_strings.h"
 
+#include "http_config.h"
 #include "unixd.h"
 
 #include "exec_private.h"
@@ -39,6 +42,7 @@ const char *cgi_exec_check_interpreter(apr_pool_t *p, server_rec *s)
     r->connection->pool = p;
     r->connection->base_server = s;
     r->per_dir_config = s->lookup_defaults;
+    r->request_config = ap_create_request_config(p);
     r->notes = apr_table_make(p, 1);
     r->headers_in = apr_table_make(p, 1);
     r->subprocess_env = apr_table_make(p, 1);
