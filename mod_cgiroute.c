@@ -229,7 +229,8 @@ static int handler(request_rec *r)
         r->used_path_info == AP_REQ_REJECT_PATH_INFO) {
         return fail(r, HTTP_NOT_FOUND, "AcceptPathInfo is off");
     }
-    if (choice->route->exec && access(choice->script, R_OK) != 0) {
+    if (choice->route->exec && !choice->route->identity &&
+        access(choice->script, R_OK) != 0) {
         return fail(r, HTTP_FORBIDDEN,
                     "a script of a route with exec= must be readable");
     }
@@ -237,7 +238,10 @@ static int handler(request_rec *r)
         cgiroute_drop_shadowing_headers(r); /* again, after a redirect */
     }
     name = ap_strrchr_c(choice->script, '/');
-    options.script = choice->script;
+    options.script = choice->script + strlen(choice->chroot);
+    options.root = *choice->chroot ? choice->chroot : NULL;
+    options.work_dir = choice->work_dir;
+    options.identity = choice->route->identity;
     options.interpreter = choice->route->exec;
     options.nph = name && strncmp(name, "/nph-", 5) == 0;
     options.query_args = 0;

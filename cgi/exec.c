@@ -511,6 +511,9 @@ static void add_variables(cgi_exec_t *x)
     if (x->options->identity) {
         apr_table_setn(env, "PATH", path ? path : "/bin");
     }
+    if (x->options->root) { /* a path that means nothing in there */
+        apr_table_unset(env, "PATH_TRANSLATED");
+    }
     if (x->spool_fd >= 0) {
         apr_table_setn(env, "CONTENT_LENGTH",
                        apr_off_t_toa(r->pool, x->spool_length));

@@ -255,6 +255,7 @@ static const char *build_path(attempt_t *a, apr_size_t *fixed)
     const char *script =
         route_template_expand(p, route->script, &c->match, c->host);
     const char *dir = "";
+    char *path;
 
     c->chroot = route->chroot ? route_template_expand(p, route->chroot,
                                                       &c->match, c->host)
@@ -264,8 +265,15 @@ static const char *build_path(attempt_t *a, apr_size_t *fixed)
             p, route_template_expand(p, route->dir, &c->match, c->host), "/",
             NULL);
     }
-    *fixed = strlen(c->chroot) + strlen(dir);
-    return apr_pstrcat(p, c->chroot, dir, script, NULL);
+    else if (route->dir) {
+        c->work_dir = route_template_expand(p, route->dir, &c->match, c->host);
+    }
+    dir = apr_pstrcat(p, c->chroot, dir, NULL);
+    path = apr_pstrcat(p, dir, script, NULL);
+    ap_no2slash((char *)dir);
+    ap_no2slash(path); /* an empty group leaves two slashes behind */
+    *fixed = strlen(dir);
+    return path;
 }
 
 static outcome_e try_route(attempt_t *a)

@@ -333,19 +333,6 @@ static const char *check_ids(cmd_parms *cmd, cgiroute_t *route)
     return NULL;
 }
 
-/* What a route with user=, group= or chroot= needs at run time. The
- * privileged launcher is not there yet: nothing may run as if it were. */
-static const char *check_privileged(cmd_parms *cmd, cgiroute_t *route)
-{
-    const char *err = check_ids(cmd, route);
-
-    if (err) {
-        return err;
-    }
-    return "user=, group= and chroot= must be left out: this version cannot "
-           "change the user or the root directory yet";
-}
-
 /* ---- the directive ---------------------------------------------------------
  */
 
@@ -389,6 +376,17 @@ static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,
         return NULL;
     }
     if (!strcmp(key, "chroot")) {
+        char *root = apr_pstrdup(cmd->pool, value);
+        apr_size_t n;
+
+        ap_no2slash(root); /* so that the rest of a path can be told */
+        for (n = strlen(root); n && root[n - 1] == '/'; n--) {
+            root[n - 1] = '\0';
+        }
+        if (!*root) {
+            return "chroot= must not be /";
+        }
+        value = root;
         return parse_template(cmd, route, &route->chroot, "chroot=", value);
     }
     return apr_pstrcat(cmd->pool, "CGIRoute must not have the key \"", key,
@@ -448,7 +446,7 @@ static const char *check_route(cmd_parms *cmd, cgiroute_t *route)
                                   : route->dir),
         NULL);
     if (route->user || route->group || route->chroot) {
-        err = check_privileged(cmd, route);
+        err = check_ids(cmd, route);
     }
     route->needs_host =
         route_template_has_host(route->script) ||
@@ -521,6 +519,7 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
     route->file = cmd->directive->filename;
     route->line = cmd->directive->line_num;
     route->env = apr_array_make(cmd->pool, 2, sizeof(route_template_t *));
+    route->env_names = apr_array_make(cmd->pool, 2, sizeof(char *));
 
     while (apr_isspace(*args)) {
         args++;
@@ -562,6 +561,9 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
 
 static void add_route(cmd_parms *cmd, cgiroute_t *route)
 {
+    if (route->user || route->chroot) {
+        cgiroute_add_identity(cmd->pool, route);
+    }
     APR_ARRAY_PUSH(server_of(cmd->server)->routes, cgiroute_t *) = route;
 }
 
@@ -663,6 +665,7 @@ static const char *cmd_set_env(cmd_parms *cmd, void *dir, const char *name,
         return apr_pstrcat(cmd->pool, "the value of SetEnv ", err, NULL);
     }
     APR_ARRAY_PUSH(route->env, route_template_t *) = env->value;
+    APR_ARRAY_PUSH(route->env_names, const char *) = name;
     if (route_template_has_host(env->value)) {
         route->needs_host = 1;
     }

@@ -43,7 +43,9 @@ typedef struct cgiroute_t {
     const char *user, *group; /* as written; NULL: not given */
     uid_t uid;
     gid_t gid;
-    route_template_t *chroot; /* or NULL */
+    route_template_t *chroot;      /* or NULL */
+    apr_array_header_t *env_names; /* const char *: of SetEnv */
+    unsigned int identity;         /* for the engine; 0: the workers\' */
 } cgiroute_t;
 
 /** The routes of one server. */
@@ -78,6 +80,8 @@ typedef struct cgiroute_choice_t {
     const char *host;   /* for %{host}; "" where no template has it */
     const char *script; /* absolute path */
     const char *chroot; /* with chroot=: the part of script that is outside */
+    const char *work_dir; /* dir= of a script with an absolute path, as seen
+                             from chroot; or NULL */
     const char *path_info;
     int status;         /* not 0: refuse the request so, after authorization */
     const char *reason; /* why, for the log */
@@ -101,6 +105,13 @@ void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server);
 
 /** Print all routes to stdout, in the order in which they are tried. */
 void cgiroute_dump(apr_pool_t *p, server_rec *main_server);
+
+/* ---- identity.c ----------------------------------------------------------
+ */
+
+/** Register user=, group= and chroot= of a route with the engine, once all
+ * of it is known. */
+void cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route);
 
 /* ---- choose.c ------------------------------------------------------------
  */
