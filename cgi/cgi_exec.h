@@ -55,7 +55,8 @@ typedef struct cgi_exec_dir_t {
     apr_interval_time_t kill_timeout; /* from SIGTERM to SIGKILL */
     cgi_body_mode_e body_mode;
     int query_args; /* CGIArgs; -1: as cgi_exec_options_t says */
-    const cgi_stderr_t *stderr_file; /* CGIStderr; NULL: unset */
+    const cgi_stderr_t *stderr_file;   /* CGIStderr; NULL: unset */
+    apr_array_header_t *sendfile_dirs; /* CGISendfile, char *; NULL: unset */
 } cgi_exec_dir_t;
 
 /** Engine directives of one server. */
@@ -149,6 +150,8 @@ const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *dir,
                                       const char *arg);
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
+const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *dir, int argc,
+                                  char *const argv[]);
 const char *cgi_exec_cmd_stderr(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_script_log(cmd_parms *cmd, void *dir,
                                     const char *arg);
@@ -174,6 +177,9 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
     AP_INIT_TAKE1("CGIStderr", cgi_exec_cmd_stderr, NULL,                     \
                   RSRC_CONF | ACCESS_CONF,                                    \
                   "log, or a file or |program for stderr of scripts"),        \
+    AP_INIT_TAKE_ARGV("CGISendfile", cgi_exec_cmd_sendfile, NULL,             \
+                      RSRC_CONF | ACCESS_CONF,                                \
+                      "directories of files that X-Sendfile may name"),       \
     AP_INIT_TAKE1("ScriptLog", cgi_exec_cmd_script_log, NULL, RSRC_CONF,      \
                   "file for what goes wrong with scripts"),                   \
     AP_INIT_TAKE1("ScriptLogLength", cgi_exec_cmd_script_log_length, NULL,    \

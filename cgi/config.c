@@ -54,6 +54,7 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->body_mode = CGI_BODY_UNSET;
     dir->query_args = -1;
     dir->stderr_file = NULL;
+    dir->sendfile_dirs = NULL;
 }
 
 #define MERGE(member, unset)                                                  \
@@ -69,6 +70,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
     MERGE(body_mode, CGI_BODY_UNSET);
     MERGE(query_args, -1);
     MERGE(stderr_file, NULL);
+    MERGE(sendfile_dirs, NULL);
 }
 
 void cgi_exec_server_init(cgi_exec_server_t *server)

@@ -64,14 +64,18 @@ static int finish(cgi_exec_t *x, int level, int status, apr_status_t rv,
                   const char *fmt, va_list args)
 {
     const char *message = apr_pvsprintf(x->r->pool, fmt, args);
+    int begun;
 
     ap_log_rerror(APLOG_MARK, level, rv, x->r, "%s: %s", x->options->script,
                   message);
     if (level == APLOG_ERR) {
         cgi_scriptlog_failed(x, status, message);
     }
+    /* A redirect or a file comes at the end: nothing of it was sent. */
+    begun = x->phase == CGI_PHASE_BODY && !x->redirect && !x->sendfile &&
+            x->status == OK;
     x->status = status;
-    if (x->phase == CGI_PHASE_BODY) {
+    if (begun) {
         cgi_response_abort(x);
         x->status = OK;
     }
@@ -106,6 +110,7 @@ int cgi_client_left(cgi_exec_t *x)
                   "%s: the client has gone, the script is ended",
                   x->options->script);
     x->c->aborted = 1;
+    x->redirect = NULL;
     x->status = OK;
     x->phase = CGI_PHASE_DONE;
     return AP_FILTER_ERROR;

@@ -79,6 +79,8 @@ typedef struct cgi_exec_t {
     int drop_body;         /* 1: what the script prints is not sent */
     int streaming;         /* 1: something was flushed already */
     const char *redirect;  /* local redirect, to follow at the end */
+    apr_file_t *sendfile;  /* the body at the end; or NULL: the script's */
+    const char *sendfile_name;
 
     cgi_errlines_t *errlines;    /* made when there is anything */
     cgi_scriptlog_t *script_log; /* NULL: no ScriptLog */
@@ -152,6 +154,18 @@ void cgi_response_abort(cgi_exec_t *x);
 
 /** Follow a local redirect (RFC 3875, 6.2.2), after the script's end. */
 int cgi_response_redirect(cgi_exec_t *x);
+
+/* sendfile.c: X-Sendfile */
+
+/** Open the file that the script names in value, if it may, as x->sendfile.
+ * @return OK or a status, logged */
+int cgi_sendfile_open(cgi_exec_t *x, const char *value);
+
+/** Add to the script's header what httpd knows of the file. */
+void cgi_sendfile_header(cgi_exec_t *x);
+
+/** Put the file into x->out_bb. */
+void cgi_sendfile_body(cgi_exec_t *x);
 
 /* suexec.c: scripts that run as their owner */
 

@@ -194,10 +194,44 @@ static void apply_fields(cgi_exec_t *x, const cgi_header_t *header)
     }
 }
 
+/* X-Sendfile goes no further than here. @return the file to send, or NULL */
+static const char *take_sendfile(cgi_exec_t *x, const cgi_header_t *header)
+{
+    const char *file = apr_table_get(header->fields, "X-Sendfile");
+    const apr_array_header_t *dirs = x->options->dir->sendfile_dirs;
+
+    if (!file) {
+        return NULL;
+    }
+    apr_table_unset(header->fields, "X-Sendfile");
+    if (!dirs || !dirs->nelts) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, x->r,
+                      "%s: X-Sendfile is ignored: there is no CGISendfile "
+                      "here",
+                      x->options->script);
+        return NULL;
+    }
+    /* Without a body there is nothing to take the place of. */
+    return (header->location && !header->status) ||
+                   AP_STATUS_IS_HEADER_ONLY(header->status)
+               ? NULL
+               : file;
+}
+
+/* Only a script that leaves the status open leaves it to httpd to answer 304
+ * or 412; a file is httpd's own affair. */
+static int may_be_unmodified(const cgi_exec_t *x, const cgi_header_t *header)
+{
+    return x->r->method_number == M_GET &&
+           (header->status ? header->status == HTTP_OK && x->sendfile
+                           : !header->location);
+}
+
 /* Act on a whole header. @return OK or a status */
 static int apply_header(cgi_exec_t *x, const cgi_header_t *header)
 {
     request_rec *r = x->r;
+    const char *file;
     int rc;
 
     if (header->location && !header->status && header->location[0] == '/') {
@@ -205,7 +239,14 @@ static int apply_header(cgi_exec_t *x, const cgi_header_t *header)
         x->drop_body = 1;
         return OK;
     }
+    if ((file = take_sendfile(x, header)) != NULL &&
+        (rc = cgi_sendfile_open(x, file)) != OK) {
+        return rc;
+    }
     apply_fields(x, header);
+    if (x->sendfile) {
+        cgi_sendfile_header(x);
+    }
     if (header->status) {
         r->status = header->status;
         r->status_line = header->status_line;
@@ -220,7 +261,7 @@ static int apply_header(cgi_exec_t *x, const cgi_header_t *header)
         x->status = HTTP_MOVED_TEMPORARILY;
         x->drop_body = 1;
     }
-    else if (r->method_number == M_GET && (rc = ap_meets_conditions(r))) {
+    if (may_be_unmodified(x, header) && (rc = ap_meets_conditions(r))) {
         if (rc != HTTP_NOT_MODIFIED) {
             x->phase = CGI_PHASE_DONE;
             return x->status = rc;
@@ -230,6 +271,7 @@ static int apply_header(cgi_exec_t *x, const cgi_header_t *header)
     if (AP_STATUS_IS_HEADER_ONLY(r->status)) {
         x->drop_body = 1;
         x->length_left = -1;
+        x->sendfile = NULL;
     }
     return OK;
 }
@@ -407,6 +449,9 @@ int cgi_response_end(cgi_exec_t *x)
                         x->length_left);
     }
     x->phase = CGI_PHASE_LINGER;
+    if (x->sendfile) {
+        cgi_sendfile_body(x);
+    }
     return pass_with(x, apr_bucket_eos_create(x->c->bucket_alloc));
 }
 
