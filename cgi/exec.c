@@ -163,7 +163,8 @@ static void step_control(cgi_exec_t *x)
         switch (note.kind) {
         case CGI_NOTE_STARTED:
             x->pid = (pid_t)note.value;
-            if (x->body == CGI_BODY_START) {
+            /* The note of a failed start may have come first. */
+            if (x->body == CGI_BODY_START && !x->fail_errno) {
                 x->body = CGI_BODY_FROM_CLIENT;
                 x->body_more = 1;
             }
