@@ -43,7 +43,7 @@ CGI_EXEC_USE_LOG;
 #define LINGER_QUIETLY apr_time_from_msec(1)
 #define LINGER_MAX apr_time_from_sec(3)
 /* Most scripts are done in this time: then their end is the one event. */
-#define HOLD_START apr_time_from_msec(2)
+#define HOLD_START apr_time_from_msec(5)
 
 int cgi_poll_fd(int fd)
 {

@@ -500,11 +500,12 @@ static void end_all(void)
 
 static void on_signals(void)
 {
-    struct signalfd_siginfo info;
+    struct signalfd_siginfo info[4]; /* two signals, one of each waits */
+    ssize_t n = read(launcher.signal_fd, info, sizeof(info));
+    ssize_t i;
 
-    while (read(launcher.signal_fd, &info, sizeof(info)) ==
-           (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGTERM) {
+    for (i = 0; i < n / (ssize_t)sizeof(info[0]); i++) {
+        if (info[i].ssi_signo == SIGTERM) {
             end_all();
         }
     }
