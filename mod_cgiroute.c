@@ -44,8 +44,9 @@ static int fail(request_rec *r, int status, const char *why)
 {
     const cgiroute_choice_t *choice = config_of(r)->choice;
 
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s",
-                  choice && choice->script ? choice->script : r->uri, why);
+    ap_log_rerror(
+        APLOG_MARK, APLOG_ERR, 0, r, "%s: %s",
+        choice && choice->place.script ? choice->place.script : r->uri, why);
     return status;
 }
 
@@ -68,7 +69,7 @@ static int translate_name(request_rec *r)
     if (choice->status) {
         /* A refusal: the rules of the route's directory hold, whatever name
          * the URL came with. */
-        choice->script = choice->route->root;
+        choice->place.script = choice->route->root;
         choice->path_info = "";
         r->finfo.filetype = APR_NOFILE;
     }
@@ -77,7 +78,7 @@ static int translate_name(request_rec *r)
          * names from those who ask by name, leaves this one alone. */
         r->handler = CGIROUTE_HANDLER;
     }
-    r->filename = apr_pstrdup(r->pool, choice->script);
+    r->filename = apr_pstrdup(r->pool, choice->place.script);
     r->path_info = apr_pstrdup(r->pool, choice->path_info);
     return OK;
 }
@@ -230,17 +231,17 @@ static int handler(request_rec *r)
         return fail(r, HTTP_NOT_FOUND, "AcceptPathInfo is off");
     }
     if (choice->route->exec && !choice->route->identity &&
-        access(choice->script, R_OK) != 0) {
+        access(choice->place.script, R_OK) != 0) {
         return fail(r, HTTP_FORBIDDEN,
                     "a script of a route with exec= must be readable");
     }
     if (conf->env) {
         cgiroute_drop_shadowing_headers(r); /* again, after a redirect */
     }
-    name = ap_strrchr_c(choice->script, '/');
-    options.script = choice->script + strlen(choice->chroot);
-    options.root = *choice->chroot ? choice->chroot : NULL;
-    options.work_dir = choice->work_dir;
+    name = ap_strrchr_c(choice->place.script, '/');
+    options.script = choice->place.script + strlen(choice->place.chroot);
+    options.root = *choice->place.chroot ? choice->place.chroot : NULL;
+    options.work_dir = choice->place.work_dir;
     options.identity = choice->route->identity;
     options.interpreter = choice->route->exec;
     options.nph = name && strncmp(name, "/nph-", 5) == 0;
@@ -269,7 +270,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                 APR_ARRAY_IDX(server->routes, i, const cgiroute_t *);
 
             if (route->exec && !route->user && !route->group &&
-                !route->chroot) {
+                !route->path.chroot) {
                 ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
                              "CGIRoute at %s:%d must not have exec= where "
                              "SuexecUserGroup is in force: %s",

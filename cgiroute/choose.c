@@ -91,7 +91,7 @@ static outcome_e look_failed(attempt_t *a, apr_status_t rv)
 
 static outcome_e find_script(attempt_t *a)
 {
-    apr_status_t rv = look_at(a->r, a->choice->script);
+    apr_status_t rv = look_at(a->r, a->choice->place.script);
 
     if (rv != APR_SUCCESS) {
         return look_failed(a, rv);
@@ -105,11 +105,11 @@ static outcome_e find_script(attempt_t *a)
 
 /* static=on: the shortest beginning that is a file, the rest is PATH_INFO; a
  * directory, asked for with its slash, is its index.html. */
-static outcome_e find_static(attempt_t *a, apr_size_t fixed, const char **rest)
+static outcome_e find_static(attempt_t *a, const char **rest)
 {
     request_rec *r = a->r;
-    const char *whole = a->choice->script;
-    const char *end = whole + fixed;
+    const char *whole = a->choice->place.script;
+    const char *end = whole + a->choice->place.fixed;
 
     *rest = "";
     for (;;) {
@@ -127,7 +127,7 @@ static outcome_e find_static(attempt_t *a, apr_size_t fixed, const char **rest)
             return look_failed(a, rv);
         }
         if (r->finfo.filetype == APR_REG) {
-            a->choice->script = path;
+            a->choice->place.script = path;
             *rest = end;
             return CHOSEN;
         }
@@ -139,7 +139,7 @@ static outcome_e find_static(attempt_t *a, apr_size_t fixed, const char **rest)
     if (end[-1] != '/') {
         return no_such_file(a, "it is a directory, asked for without slash");
     }
-    a->choice->script = apr_pstrcat(r->pool, whole, "index.html", NULL);
+    a->choice->place.script = apr_pstrcat(r->pool, whole, "index.html", NULL);
     return find_script(a);
 }
 
@@ -219,61 +219,18 @@ static const char *below_base(const cgiroute_t *route, const char *uri)
                : NULL;
 }
 
-static const char *check_captured(const attempt_t *a)
+/* A variable is often the name of a directory too: no way up in it. */
+static const char *check_environment(const attempt_t *a)
 {
-    const cgiroute_t *route = a->route;
-    const cgiroute_choice_t *c = a->choice;
-    const char *why;
+    const char *why = NULL;
     int i;
 
-    why =
-        route_template_check(route->script, &c->match, c->host, route->names);
-    if (!why && route->dir) {
-        why =
-            route_template_check(route->dir, &c->match, c->host, route->names);
-    }
-    if (!why && route->chroot) {
-        why = route_template_check(route->chroot, &c->match, c->host,
-                                   route->names);
-    }
-    /* A variable is often the name of a directory too: no way up in it. */
-    for (i = 0; !why && i < route->env->nelts; i++) {
+    for (i = 0; !why && i < a->route->env->nelts; i++) {
         why = route_template_check(
-            APR_ARRAY_IDX(route->env, i, const route_template_t *), &c->match,
-            c->host, ROUTE_NAMES_ANY);
+            APR_ARRAY_IDX(a->route->env, i, const route_template_t *),
+            &a->choice->match, a->choice->host, ROUTE_NAMES_ANY);
     }
     return why;
-}
-
-/* Put the path of the script together; *fixed is the length of the part that
- * the URL has no say in. */
-static const char *build_path(attempt_t *a, apr_size_t *fixed)
-{
-    const cgiroute_t *route = a->route;
-    cgiroute_choice_t *c = a->choice;
-    apr_pool_t *p = a->r->pool;
-    const char *script =
-        route_template_expand(p, route->script, &c->match, c->host);
-    const char *dir = "";
-    char *path;
-
-    c->chroot = route->chroot ? route_template_expand(p, route->chroot,
-                                                      &c->match, c->host)
-                              : "";
-    if (route->dir && *route_template_literal(route->script) != '/') {
-        dir = apr_pstrcat(
-            p, route_template_expand(p, route->dir, &c->match, c->host), "/",
-            NULL);
-    }
-    else if (route->dir) {
-        c->work_dir = route_template_expand(p, route->dir, &c->match, c->host);
-    }
-    dir = apr_pstrcat(p, c->chroot, dir, NULL);
-    path = apr_pstrcat(p, dir, script, NULL);
-    ap_no2slash((char *)dir);
-    ap_no2slash(path); /* an empty group leaves two slashes behind */
-    *fixed = strlen(dir);
-    return path;
 }
 
 static outcome_e try_route(attempt_t *a)
@@ -281,7 +238,6 @@ static outcome_e try_route(attempt_t *a)
     const cgiroute_t *route = a->route;
     cgiroute_choice_t *c = a->choice;
     const char *why, *rest = "";
-    apr_size_t fixed;
     outcome_e outcome;
 
     a->below = below_base(route, a->r->uri);
@@ -314,16 +270,16 @@ static outcome_e try_route(attempt_t *a)
             return no_such_file(a, "the host can't be a directory's name");
         }
     }
-    why = check_captured(a);
+    why = route_path_expand(a->r->pool, &route->path, &c->match, c->host,
+                            &c->place);
+    if (!why) {
+        why = check_environment(a);
+    }
     if (why) {
         return no_such_file(a, why);
     }
-    c->script = build_path(a, &fixed);
-    if (route_safe_has_dotdot(c->script)) {
-        return no_such_file(a, "there would be .. in the file's name");
-    }
 
-    outcome = route->is_static ? find_static(a, fixed, &rest) : find_script(a);
+    outcome = route->is_static ? find_static(a, &rest) : find_script(a);
     if (outcome != CHOSEN || c->status) {
         return outcome;
     }
@@ -396,7 +352,7 @@ int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice)
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                       "route %s (%s:%d) %s %s, PATH_INFO \"%s\"",
                       a.route->regex, a.route->file, a.route->line,
-                      work.is_file ? "serves" : "runs", work.script,
+                      work.is_file ? "serves" : "runs", work.place.script,
                       work.path_info);
     }
     return OK;

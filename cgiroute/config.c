@@ -149,28 +149,13 @@ static const char *must(apr_pool_t *p, const char *name, const char *rule)
 }
 
 static const char *parse_template(cmd_parms *cmd, const cgiroute_t *route,
-                                  route_template_t **t, const char *name,
+                                  const route_template_t **t, const char *name,
                                   const char *text)
 {
     const char *rule =
         route_template_parse(cmd->pool, t, text, route->pattern);
 
     return rule ? must(cmd->pool, name, rule) : NULL;
-}
-
-/* The directory that is certain whatever the URL says: the literal start of a
- * template up to its last slash; all of it when it has no references. */
-static const char *fixed_part(apr_pool_t *p, const route_template_t *t)
-{
-    const char *literal = route_template_literal(t);
-    const char *slash;
-
-    if (!route_template_has_references(t)) {
-        return literal;
-    }
-    slash = strrchr(literal, '/');
-    return apr_pstrmemdup(p, literal,
-                          slash ? (apr_size_t)(slash - literal) : 0);
 }
 
 static int is_directory(apr_pool_t *p, const char *path)
@@ -182,53 +167,17 @@ static int is_directory(apr_pool_t *p, const char *path)
            info.filetype == APR_DIR;
 }
 
-/* The rules for dir= and chroot=. */
-static const char *check_directory(cmd_parms *cmd, const char *name,
-                                   const route_template_t *t,
-                                   const char *outside)
+/* A directory, as far as it is certain, that must be there at start-up. */
+static const char *check_exists(cmd_parms *cmd, const char *name,
+                                const char *outside, const route_template_t *t)
 {
-    const char *fixed = fixed_part(cmd->pool, t);
+    const char *path = apr_pstrcat(cmd->temp_pool, outside,
+                                   route_path_fixed(cmd->temp_pool, t), NULL);
 
-    if (*route_template_literal(t) != '/') {
-        return must(cmd->pool, name,
-                    "must be an absolute path that begins with a fixed "
-                    "directory");
-    }
-    if (route_safe_has_dotdot(route_template_text(t))) {
-        return must(cmd->pool, name, "must not have .. in it");
-    }
-    if (!*fixed && route_template_has_references(t) && !*outside) {
-        return must(cmd->pool, name,
-                    "must begin with a fixed directory other than /, below "
-                    "which the URL chooses");
-    }
-    fixed = apr_pstrcat(cmd->pool, outside, fixed, NULL);
-    if (!is_directory(cmd->temp_pool, fixed)) {
+    if (!is_directory(cmd->temp_pool, path)) {
         return apr_psprintf(cmd->pool,
                             "%s must be a directory that exists: %s is none",
-                            name, *fixed ? fixed : "/");
-    }
-    return NULL;
-}
-
-/* SCRIPT alone or below dir=: some fixed directory holds the program. */
-static const char *check_script(cmd_parms *cmd, const cgiroute_t *route)
-{
-    const char *literal = route_template_literal(route->script);
-
-    if (!*route_template_text(route->script)) {
-        return "SCRIPT must not be empty";
-    }
-    if (route_safe_has_dotdot(route_template_text(route->script))) {
-        return "SCRIPT must not have .. in it";
-    }
-    if (*literal != '/' && !route->dir) {
-        return "SCRIPT must be an absolute path, or dir= must be given";
-    }
-    if (*literal == '/' && route_template_has_references(route->script) &&
-        !*fixed_part(cmd->pool, route->script) && !route->chroot) {
-        return "SCRIPT must begin with a fixed directory other than /, below "
-               "which the URL chooses";
+                            name, path);
     }
     return NULL;
 }
@@ -344,7 +293,7 @@ static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,
         return apr_pstrcat(cmd->pool, key, "= must have a value", NULL);
     }
     if (!strcmp(key, "dir")) {
-        return parse_template(cmd, route, &route->dir, "dir=", value);
+        return parse_template(cmd, route, &route->path.dir, "dir=", value);
     }
     if (!strcmp(key, "exec")) {
         return set_exec(cmd, route, value);
@@ -357,7 +306,8 @@ static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,
         if (strcmp(value, "any") && strcmp(value, "strict")) {
             return "names= must be strict or any";
         }
-        route->names = *value == 'a' ? ROUTE_NAMES_ANY : ROUTE_NAMES_STRICT;
+        route->path.names =
+            *value == 'a' ? ROUTE_NAMES_ANY : ROUTE_NAMES_STRICT;
         return NULL;
     }
     if (!strcmp(key, "static")) {
@@ -387,7 +337,8 @@ static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,
             return "chroot= must not be /";
         }
         value = root;
-        return parse_template(cmd, route, &route->chroot, "chroot=", value);
+        return parse_template(cmd, route, &route->path.chroot,
+                              "chroot=", value);
     }
     return apr_pstrcat(cmd->pool, "CGIRoute must not have the key \"", key,
                        "=\"; its keys are dir=, exec=, pathinfo=, names=, "
@@ -395,39 +346,25 @@ static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,
                        NULL);
 }
 
-/* Where chroot= is, as far as it is certain; "" without chroot=. */
-static const char *outside_part(apr_pool_t *p, const cgiroute_t *route)
-{
-    return route->chroot ? fixed_part(p, route->chroot) : "";
-}
-
 static const char *check_route(cmd_parms *cmd, cgiroute_t *route)
 {
-    const char *err, *outside = "";
+    const route_path_t *path = &route->path;
+    const char *err = route_path_check(cmd->pool, path);
+    const char *outside = "";
 
-    if (route->chroot) {
-        err = check_directory(cmd, "chroot=", route->chroot, "");
-        if (err) {
-            return err;
-        }
-        outside = route_template_text(route->chroot);
+    if (!err && path->chroot) {
+        err = check_exists(cmd, "chroot=", "", path->chroot);
+        outside = route_template_text(path->chroot);
     }
     /* what is inside of a root that the URL chooses can't be looked at yet */
-    if (!route->chroot || !route_template_has_references(route->chroot)) {
-        if (route->dir) {
-            err = check_directory(cmd, "dir=", route->dir, outside);
-            if (err) {
-                return err;
-            }
+    if (!path->chroot || !route_template_has_references(path->chroot)) {
+        if (!err && path->dir) {
+            err = check_exists(cmd, "dir=", outside, path->dir);
         }
-        if (route->exec) {
+        if (!err && route->exec) {
             err = check_exec(cmd, route, outside);
-            if (err) {
-                return err;
-            }
         }
     }
-    err = check_script(cmd, route);
     if (err) {
         return err;
     }
@@ -439,21 +376,14 @@ static const char *check_route(cmd_parms *cmd, cgiroute_t *route)
         return "static=on must not be combined with pathinfo=: PATH_INFO is "
                "what follows the file's name";
     }
-    route->root = apr_pstrcat(
-        cmd->pool, outside_part(cmd->pool, route),
-        fixed_part(cmd->pool, *route_template_literal(route->script) == '/'
-                                  ? route->script
-                                  : route->dir),
-        NULL);
-    if (route->user || route->group || route->chroot) {
-        err = check_ids(cmd, route);
-    }
-    route->needs_host =
-        route_template_has_host(route->script) ||
-        (route->dir && route_template_has_host(route->dir)) ||
-        (route->path_info && route_template_has_host(route->path_info)) ||
-        (route->chroot && route_template_has_host(route->chroot));
-    return err;
+    route->root = route_path_root(cmd->pool, path);
+    route->needs_host |=
+        route_template_has_host(path->script) ||
+        (path->dir && route_template_has_host(path->dir)) ||
+        (path->chroot && route_template_has_host(path->chroot)) ||
+        (route->path_info && route_template_has_host(route->path_info));
+    return route->user || route->group || path->chroot ? check_ids(cmd, route)
+                                                       : NULL;
 }
 
 /* The section of that name around the directive, or NULL. */
@@ -518,7 +448,8 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
     }
     route->file = cmd->directive->filename;
     route->line = cmd->directive->line_num;
-    route->env = apr_array_make(cmd->pool, 2, sizeof(route_template_t *));
+    route->env =
+        apr_array_make(cmd->pool, 2, sizeof(const route_template_t *));
     route->env_names = apr_array_make(cmd->pool, 2, sizeof(char *));
 
     while (apr_isspace(*args)) {
@@ -534,7 +465,8 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
     script = ap_getword_conf(cmd->pool, &args);
     err = route_pattern_compile(cmd->pool, &route->pattern, route->regex);
     if (!err) {
-        err = parse_template(cmd, route, &route->script, "SCRIPT", script);
+        err =
+            parse_template(cmd, route, &route->path.script, "SCRIPT", script);
     }
     while (!err && *args) {
         const char *key, *value = next_pair(cmd->pool, &args, &key);
@@ -561,7 +493,7 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
 
 static void add_route(cmd_parms *cmd, cgiroute_t *route)
 {
-    if (route->user || route->chroot) {
+    if (route->user || route->path.chroot) {
         cgiroute_add_identity(cmd->pool, route);
     }
     APR_ARRAY_PUSH(server_of(cmd->server)->routes, cgiroute_t *) = route;
@@ -664,7 +596,7 @@ static const char *cmd_set_env(cmd_parms *cmd, void *dir, const char *name,
     if (err) {
         return apr_pstrcat(cmd->pool, "the value of SetEnv ", err, NULL);
     }
-    APR_ARRAY_PUSH(route->env, route_template_t *) = env->value;
+    APR_ARRAY_PUSH(route->env, const route_template_t *) = env->value;
     APR_ARRAY_PUSH(route->env_names, const char *) = name;
     if (route_template_has_host(env->value)) {
         route->needs_host = 1;

@@ -32,13 +32,14 @@ static void dump_route(apr_pool_t *p, apr_file_t *out, const cgiroute_t *route,
         out, "  %5d  %s%s %s%s%s%s%s%s%s%s%s%s%s%s%s (%s:%d)\n", number,
         *route->base ? route->base : "", *route->base ? " " : "",
         *route->regex ? route->regex : "\"\"",
-        apr_pstrcat(p, " ", route_template_text(route->script), NULL),
-        optional(p, "dir", route->dir), exec,
+        apr_pstrcat(p, " ", route_template_text(route->path.script), NULL),
+        optional(p, "dir", route->path.dir), exec,
         optional(p, "pathinfo", route->path_info),
-        route->names == ROUTE_NAMES_ANY ? " names=any" : "",
+        route->path.names == ROUTE_NAMES_ANY ? " names=any" : "",
         route->is_static ? " static=on" : "", route->user ? " user=" : "",
         route->user ? route->user : "", route->group ? " group=" : "",
-        route->group ? route->group : "", optional(p, "chroot", route->chroot),
+        route->group ? route->group : "",
+        optional(p, "chroot", route->path.chroot),
         route->section ? " <section>" : "", route->file, route->line);
 }
 

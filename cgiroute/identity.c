@@ -53,7 +53,7 @@ static const char *const *env_names(apr_pool_t *p, const cgiroute_t *route)
 void cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route)
 {
     cgi_identity_t id = {0};
-    int absolute = *route_template_literal(route->script) == '/';
+    int absolute = *route_template_literal(route->path.script) == '/';
     const char *user = route->user;
 
     id.uid = user ? route->uid : ap_unixd_config.user_id;
@@ -64,18 +64,19 @@ void cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route)
     else if (apr_isdigit(*user) || route->group) {
         user = NULL; /* then it has that group, and no other */
     }
-    id.root = path_of(p, route->chroot, NULL);
-    id.script = path_of(p, absolute ? NULL : route->dir, route->script);
+    id.root = path_of(p, route->path.chroot, NULL);
+    id.script =
+        path_of(p, absolute ? NULL : route->path.dir, route->path.script);
     /* static=on looks for a file along the path, and for an index */
     id.script.open |= route->is_static;
-    if (absolute && route->dir) {
-        id.dir = path_of(p, route->dir, NULL);
+    if (absolute && route->path.dir) {
+        id.dir = path_of(p, route->path.dir, NULL);
     }
     else { /* the script's own */
         id.dir.fixed = ap_make_dirstr_parent(p, id.script.fixed);
         id.dir.open = id.script.open;
     }
-    id.any_names = route->names == ROUTE_NAMES_ANY;
+    id.any_names = route->path.names == ROUTE_NAMES_ANY;
     id.interpreter = route->exec;
     id.env_names = env_names(p, route);
     route->identity = cgi_exec_add_identity(p, &id, user);

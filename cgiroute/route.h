@@ -11,6 +11,7 @@
 #include "http_config.h"
 
 #include "cgi/cgi_exec.h"
+#include "route/path.h"
 #include "route/pattern.h"
 #include "route/prefix.h"
 #include "route/template.h"
@@ -27,25 +28,22 @@ typedef struct cgiroute_t {
     const char *file; /* where it is configured */
     int line;
     route_pattern_t *pattern;
-    route_template_t *script;
-    route_template_t *dir;       /* or NULL */
-    route_template_t *path_info; /* pathinfo=, or NULL */
-    const char *const *exec;     /* exec=, words ended by NULL; or NULL */
-    route_names_e names;
+    route_path_t path;
+    const route_template_t *path_info; /* pathinfo=, or NULL */
+    const char *const *exec;   /* exec=, words ended by NULL; or NULL */
     const char *root;          /* certain whatever the URL says: all scripts
                                   lie below it, or it is the script */
     int is_static;             /* static=on */
     int needs_host;            /* a template has %{host} */
-    apr_array_header_t *env;   /* route_template_t *: SetEnv's values */
+    apr_array_header_t *env;   /* const route_template_t *: SetEnv's values */
     ap_conf_vector_t *section; /* what <CGIRoute> encloses; or NULL */
 
-    /* user=, group=, chroot= */
+    /* user=, group= */
     const char *user, *group; /* as written; NULL: not given */
     uid_t uid;
     gid_t gid;
-    route_template_t *chroot;      /* or NULL */
     apr_array_header_t *env_names; /* const char *: of SetEnv */
-    unsigned int identity;         /* for the engine; 0: the workers\' */
+    unsigned int identity;         /* for the engine; 0: the workers' */
 } cgiroute_t;
 
 /** The routes of one server. */
@@ -70,18 +68,15 @@ typedef struct cgiroute_dir_t {
 typedef struct cgiroute_env_t {
     const char *name;
     const char *raw; /* as mod_env knows it */
-    route_template_t *value;
+    const route_template_t *value;
 } cgiroute_env_t;
 
 /** The route that answers one request, and what it was expanded to. */
 typedef struct cgiroute_choice_t {
     const cgiroute_t *route;
     route_match_t match;
-    const char *host;   /* for %{host}; "" where no template has it */
-    const char *script; /* absolute path */
-    const char *chroot; /* with chroot=: the part of script that is outside */
-    const char *work_dir; /* dir= of a script with an absolute path, as seen
-                             from chroot; or NULL */
+    const char *host; /* for %{host}; "" where no template has it */
+    route_place_t place;
     const char *path_info;
     int status;         /* not 0: refuse the request so, after authorization */
     const char *reason; /* why, for the log */

@@ -12,7 +12,7 @@
 
 /* A URL is short: a pattern that needs more steps than this has run away.
  * The limit is some milliseconds of work, compiled or interpreted. */
-#define MATCH_STEPS_MAX 100000
+#define MATCH_STEPS_MAX 500000
 #define MATCH_DEPTH_MAX 10000
 #define MATCH_HEAP_KIB_MAX 4096
 #define JIT_STACK_START (32 * 1024)

@@ -28,14 +28,15 @@ static const char *skip_class(const char *s)
             }
             s++;
         }
-        else if (*s == '[' && (s[1] == ':' || s[1] == '.' || s[1] == '=')) {
-            const char close[] = {s[1], ']', '\0'};
-            const char *end = strstr(s + 2, close);
+        else if (*s == '[' && s[1] && strchr(":.=", s[1])) {
+            /* [:name:], or what PCRE2 has rules of its own for */
+            const char *name = s + 2;
 
-            if (!end) {
+            s = name + strspn(name, "^abcdefghijklmnopqrstuvwxyz");
+            if (name[-1] != ':' || s[0] != ':' || s[1] != ']') {
                 return NULL;
             }
-            s = end + 1;
+            s++;
         }
     }
     return NULL;

@@ -6,9 +6,10 @@
 
 #include "route/safe.h"
 
-static int is_dotdot(const char *segment, apr_size_t length)
+static int is_dots(const char *segment, apr_size_t length)
 {
-    return length == 2 && segment[0] == '.' && segment[1] == '.';
+    return (length == 1 || length == 2) && segment[0] == '.' &&
+           segment[length - 1] == '.';
 }
 
 /* ASCII only, whatever the locale. */
@@ -25,8 +26,8 @@ const char *route_safe_text(const char *text, apr_size_t length,
 
     for (i = 0; i <= length; i++) {
         if (i == length || text[i] == '/') {
-            if (is_dotdot(text + start, i - start)) {
-                return "a captured name is \"..\"";
+            if (is_dots(text + start, i - start)) {
+                return "a captured name is \".\" or \"..\"";
             }
             if (names == ROUTE_NAMES_STRICT && i > start &&
                 (text[start] == '.' || text[start] == '-')) {
@@ -45,12 +46,12 @@ const char *route_safe_text(const char *text, apr_size_t length,
     return NULL;
 }
 
-int route_safe_has_dotdot(const char *path)
+int route_safe_has_dots(const char *path)
 {
     while (*path) {
         apr_size_t n = strcspn(path, "/");
 
-        if (is_dotdot(path, n)) {
+        if (is_dots(path, n)) {
             return 1;
         }
         path += n;

@@ -13,7 +13,7 @@
 typedef enum {
     ROUTE_NAMES_STRICT, /* segments of A-Z a-z 0-9 . _ -, none begins with
                            "." or "-" */
-    ROUTE_NAMES_ANY     /* no "..", no NUL, no end of line */
+    ROUTE_NAMES_ANY     /* no "." or "..", no NUL, no end of line */
 } route_names_e;
 
 /**
@@ -23,8 +23,8 @@ typedef enum {
 const char *route_safe_text(const char *text, apr_size_t length,
                             route_names_e names);
 
-/** Whether a path has a segment "..". */
-int route_safe_has_dotdot(const char *path);
+/** Whether a path has a segment "." or "..". */
+int route_safe_has_dots(const char *path);
 
 /**
  * The request's host as the name of a directory: lower case, without port,

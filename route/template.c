@@ -73,7 +73,8 @@ static const char *add_name(apr_pool_t *p, route_template_t *t, const char **s,
     return NULL;
 }
 
-const char *route_template_parse(apr_pool_t *p, route_template_t **template,
+const char *route_template_parse(apr_pool_t *p,
+                                 const route_template_t **template,
                                  const char *text,
                                  const route_pattern_t *pattern)
 {

@@ -21,7 +21,7 @@ typedef struct route_template_t route_template_t;
  * @return NULL, or the end of a sentence that begins with the template's
  *         name: "must ..."
  */
-const char *route_template_parse(apr_pool_t *p, route_template_t **t,
+const char *route_template_parse(apr_pool_t *p, const route_template_t **t,
                                  const char *text,
                                  const route_pattern_t *pattern);
 
