@@ -85,9 +85,8 @@ static const char *single_slashes(char *path)
 static const char *expand(apr_pool_t *p, const route_template_t *t,
                           const route_match_t *m, const char *host)
 {
-    char *dir =
-        single_slashes(apr_pstrdup(p, route_template_expand(p, t, m, host)));
-    apr_size_t n = strlen(dir);
+    char *dir = apr_pstrdup(p, route_template_expand(p, t, m, host));
+    apr_size_t n = strlen(single_slashes(dir));
 
     if (n > 1 && dir[n - 1] == '/') {
         dir[n - 1] = '\0';
