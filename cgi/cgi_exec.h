@@ -22,6 +22,7 @@
 #include "http_config.h"
 
 #include "identity.h"
+#include "limit.h"
 
 #define CGI_EXEC_PASTE_(name) name##_module
 #define CGI_EXEC_PASTE(name) CGI_EXEC_PASTE_(name)
@@ -57,6 +58,7 @@ typedef struct cgi_exec_dir_t {
     int query_args; /* CGIArgs; -1: as cgi_exec_options_t says */
     const cgi_stderr_t *stderr_file;   /* CGIStderr; NULL: unset */
     apr_array_header_t *sendfile_dirs; /* CGISendfile, char *; NULL: unset */
+    const cgi_limit_t *limit; /* CGILimit; one with a max of 0 is "none" */
 } cgi_exec_dir_t;
 
 /** Engine directives of one server. */
@@ -149,6 +151,8 @@ const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *dir,
 const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *dir,
                                       const char *arg);
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *dir, int on);
+const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *dir, int argc,
+                               char *const argv[]);
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *dir, int argc,
                                   char *const argv[]);
@@ -177,6 +181,9 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
     AP_INIT_TAKE1("CGIStderr", cgi_exec_cmd_stderr, NULL,                     \
                   RSRC_CONF | ACCESS_CONF,                                    \
                   "log, or a file or |program for stderr of scripts"),        \
+    AP_INIT_TAKE_ARGV("CGILimit", cgi_exec_cmd_limit, NULL,                   \
+                      RSRC_CONF | ACCESS_CONF,                                \
+                      "N [queue=M] [wait=T]: N scripts at once, or none"),    \
     AP_INIT_TAKE_ARGV("CGISendfile", cgi_exec_cmd_sendfile, NULL,             \
                       RSRC_CONF | ACCESS_CONF,                                \
                       "directories of files that X-Sendfile may name"),       \

@@ -53,6 +53,7 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->kill_timeout = -1;
     dir->body_mode = CGI_BODY_UNSET;
     dir->query_args = -1;
+    dir->limit = NULL;
     dir->stderr_file = NULL;
     dir->sendfile_dirs = NULL;
 }
@@ -69,6 +70,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
     MERGE(kill_timeout, -1);
     MERGE(body_mode, CGI_BODY_UNSET);
     MERGE(query_args, -1);
+    MERGE(limit, NULL);
     MERGE(stderr_file, NULL);
     MERGE(sendfile_dirs, NULL);
 }
@@ -229,6 +231,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* httpd reads its configuration twice at the start */
     }
+    if (cgi_admit_init(pconf, s) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     return cgi_launch_init(pconf, s, launcher_path, identities) == APR_SUCCESS
                ? OK
                : HTTP_INTERNAL_SERVER_ERROR;
@@ -237,9 +242,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     (void)pchild;
-    (void)s;
     cgi_launch_child_init();
     cgi_start_child_init();
+    cgi_admit_child_init(s);
 }
 
 static int monitor(apr_pool_t *p, server_rec *s)

@@ -44,6 +44,9 @@ CGI_EXEC_USE_LOG;
 #define LINGER_MAX apr_time_from_sec(3)
 /* Most scripts are done in this time: then their end is the one event. */
 #define HOLD_START apr_time_from_msec(5)
+/* From the end of stdout to the script's exit, before its place of CGILimit
+ * is given up; as long as the launcher waits before it ends the script. */
+#define EXIT_MAX_MS 50
 
 int cgi_poll_fd(int fd)
 {
@@ -107,7 +110,9 @@ int cgi_reject(cgi_exec_t *x, int status, apr_status_t rv, const char *fmt,
 int cgi_client_left(cgi_exec_t *x)
 {
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, x->r,
-                  "%s: the client has gone, the script is ended",
+                  x->phase == CGI_PHASE_QUEUE
+                      ? "%s: the client has gone while it waited for a place"
+                      : "%s: the client has gone, the script is ended",
                   x->options->script);
     x->c->aborted = 1;
     x->redirect = NULL;
@@ -163,6 +168,7 @@ static void step_control(cgi_exec_t *x)
         switch (note.kind) {
         case CGI_NOTE_STARTED:
             x->pid = (pid_t)note.value;
+            cgi_limit_started(&x->turn, x->pid);
             /* The note of a failed start may have come first. */
             if (x->body == CGI_BODY_START && !x->fail_errno) {
                 x->body = CGI_BODY_FROM_CLIENT;
@@ -296,7 +302,15 @@ static int step_ended(cgi_exec_t *x)
 }
 
 /* Poll entries; the array below is in this order. */
-enum { ON_CLIENT, ON_STDIN, ON_STDOUT, ON_STDERR, ON_CONTROL, ON_MAX };
+enum {
+    ON_CLIENT,
+    ON_STDIN,
+    ON_STDOUT,
+    ON_STDERR,
+    ON_CONTROL,
+    ON_QUEUE,
+    ON_MAX
+};
 
 static int client_events(const cgi_exec_t *x)
 {
@@ -339,12 +353,13 @@ static apr_time_t total_deadline(const cgi_exec_t *x)
 {
     apr_interval_time_t t = x->options->dir->total_timeout;
 
-    return t > 0 ? x->started + t : 0;
+    return t > 0 && x->phase != CGI_PHASE_QUEUE ? x->started + t : 0;
 }
 
 static apr_time_t next_deadline(const cgi_exec_t *x)
 {
-    apr_time_t next = silence_deadline(x);
+    apr_time_t next =
+        x->phase == CGI_PHASE_QUEUE ? x->queue_again : silence_deadline(x);
 
     earlier(&next, total_deadline(x));
     earlier(&next, x->hold_until);
@@ -383,6 +398,9 @@ static int step_timers(cgi_exec_t *x)
     if (x->gone_at && x->gone_at + CLIENT_GRACE <= now) {
         return cgi_client_left(x);
     }
+    if (x->phase == CGI_PHASE_QUEUE) {
+        return OK; /* cgi_admit_step() knows its own times */
+    }
     if (x->hold_until && x->hold_until <= now) {
         x->hold_until = 0;
     }
@@ -417,9 +435,13 @@ static int step(cgi_exec_t *x)
     /* While small output is held back only its end is of interest. */
     watch(&pfd[ON_STDOUT], x->stdout_fd, x->hold_until ? 0 : POLLIN);
     watch(&pfd[ON_STDERR], x->stderr_fd, POLLIN);
-    /* Notes can wait until the launcher hangs up, unless the body waits. */
+    /* Notes can wait until the launcher hangs up, unless the body waits, or
+     * a place is held for a process that is not known yet. */
     watch(&pfd[ON_CONTROL], x->control_fd,
-          x->body == CGI_BODY_START ? POLLIN : 0);
+          x->body == CGI_BODY_START || (x->turn.limit && !x->pid) ? POLLIN
+                                                                  : 0);
+    watch(&pfd[ON_QUEUE], x->phase == CGI_PHASE_QUEUE ? x->turn.wake_fd : -1,
+          POLLIN);
 
     if (next) {
         apr_time_t wait = next - apr_time_now();
@@ -478,6 +500,9 @@ static int step(cgi_exec_t *x)
             x->client_gone = 1;
             x->gone_at = apr_time_now();
         }
+    }
+    if (rc == OK && x->phase == CGI_PHASE_QUEUE) {
+        rc = cgi_admit_step(x, pfd[ON_QUEUE].revents != 0);
     }
     if (rc == OK && x->phase != CGI_PHASE_DONE) {
         rc = step_timers(x);
@@ -556,6 +581,23 @@ static void find_client(cgi_exec_t *x)
     }
 }
 
+/* A place of CGILimit is free when the script has ended. One that has closed
+ * its stdout is about to: the launcher says so within microseconds. Of any
+ * other, learn at least its process id. */
+static void await_exit(cgi_exec_t *x)
+{
+    struct pollfd pfd = {.fd = x->control_fd};
+
+    if (x->control_fd >= 0) {
+        step_control(x);
+    }
+    if (x->control_fd >= 0 && x->stdout_fd < 0 && !x->exited) {
+        ap_flush_conn(x->c); /* the client need not wait for this */
+        (void)poll(&pfd, 1, EXIT_MAX_MS);
+        step_control(x);
+    }
+}
+
 /* Whatever happens to the request, the script does not outlive it. */
 static apr_status_t release(void *data)
 {
@@ -566,6 +608,10 @@ static apr_status_t release(void *data)
         x->errlines = NULL;
     }
     cgi_scriptlog_end(x);
+    if (x->turn.limit) {
+        await_exit(x);
+        cgi_admit_leave(x);
+    }
     /* A script whose launcher died has lost the one who would end it. */
     if (x->pid && x->control_fd < 0 && !x->exited && !x->fail_errno &&
         x->stdout_fd >= 0) {
@@ -577,6 +623,14 @@ static apr_status_t release(void *data)
     cgi_close_fd(&x->control_fd); /* the end of the lease */
     cgi_close_fd(&x->spool_fd);
     return APR_SUCCESS;
+}
+
+int cgi_exec_begin(cgi_exec_t *x)
+{
+    x->phase = CGI_PHASE_HEADER;
+    x->started = x->last_activity = apr_time_now();
+    x->hold_until = x->started + HOLD_START;
+    return cgi_start(x);
 }
 
 int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
@@ -596,15 +650,14 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
     apr_pool_cleanup_register(r->pool, x, release, apr_pool_cleanup_null);
 
     cgi_scriptlog_begin(x);
-    if ((rc = cgi_response_init(x)) != OK || (rc = cgi_body_init(x)) != OK) {
+    if ((rc = cgi_response_init(x)) != OK || (rc = cgi_admit_early(x)) != OK ||
+        (rc = cgi_body_init(x)) != OK) {
         apr_pool_cleanup_run(r->pool, x, release);
         return rc;
     }
     add_variables(x);
     find_client(x);
-    x->started = x->last_activity = apr_time_now();
-    x->hold_until = x->started + HOLD_START;
-    rc = cgi_start(x);
+    rc = cgi_admit(x);
     while (rc == OK && x->phase != CGI_PHASE_DONE) {
         if (x->phase == CGI_PHASE_LINGER) {
             step_linger(x);

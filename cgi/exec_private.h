@@ -20,6 +20,7 @@
 
 /** Where a request is. It only moves forward. */
 typedef enum {
+    CGI_PHASE_QUEUE,  /* waiting for a place, by CGILimit */
     CGI_PHASE_HEADER, /* waiting for the script's header block */
     CGI_PHASE_BODY,   /* sending the script's output on */
     CGI_PHASE_LINGER, /* response complete; the last words on stderr */
@@ -55,6 +56,10 @@ typedef struct cgi_exec_t {
     cgi_stage_e fail_stage;
     int attempts; /* messages sent to a launcher */
     int suexec;   /* 1: by way of suexec */
+
+    /* CGILimit. */
+    cgi_turn_t turn;
+    apr_time_t queue_until, queue_again; /* while waiting */
 
     /* Request body. */
     cgi_body_state_e body;
@@ -109,6 +114,9 @@ int cgi_client_left(cgi_exec_t *x);
 /** What poll() says of fd at this moment: POLLIN, POLLHUP, or 0. */
 int cgi_poll_fd(int fd);
 
+/** Start the script, and its times. @return OK or a status */
+int cgi_exec_begin(cgi_exec_t *x);
+
 /** Close one of x's descriptors. */
 void cgi_close_fd(int *fd);
 
@@ -125,6 +133,31 @@ int cgi_start_failed(cgi_exec_t *x);
 
 /** There are no means for another script now. @return 503 */
 int cgi_start_overload(cgi_exec_t *x, apr_status_t rv, const char *what);
+
+/* admit.c: CGILimit. Without one, cgi_admit() just starts the script. */
+
+/** Make the counters, unless the other module has. Run in the parent, at
+ * post_config. @return APR_SUCCESS, or the error, logged */
+apr_status_t cgi_admit_init(apr_pool_t *pconf, server_rec *s);
+
+/** Begin to count. Run in each worker, at child_init. */
+void cgi_admit_child_init(server_rec *s);
+
+/** Refuse before the body is read what can't be admitted after.
+ * @return OK or a status */
+int cgi_admit_early(cgi_exec_t *x);
+
+/** Start the script if there is a place for it, else begin to wait:
+ * CGI_PHASE_QUEUE. @return OK or a status */
+int cgi_admit(cgi_exec_t *x);
+
+/** In CGI_PHASE_QUEUE: start the script if it is its turn.
+ * @param woken 1: turn.wake_fd was readable
+ * @return OK or a status */
+int cgi_admit_step(cgi_exec_t *x, int woken);
+
+/** Give up the place, while control_fd is open. */
+void cgi_admit_leave(cgi_exec_t *x);
 
 /* body.c: from the client to the script's stdin */
 

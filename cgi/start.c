@@ -309,8 +309,12 @@ int cgi_start(cgi_exec_t *x)
         close_pairs(x, theirs);
         return rc;
     }
+    cgi_limit_asked(&x->turn, request.kill_ms);
     rv = cgi_launch_send(&request, theirs, x->r->server->timeout, x->r->pool);
     close_pairs(x, theirs);
+    if (rv != APR_SUCCESS) {
+        cgi_limit_started(&x->turn, 0);
+    }
     if (rv == E2BIG) {
         return cgi_fail(x, HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, rv,
                         "its environment is larger than the system allows");

@@ -1,0 +1,308 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * CGILimit: the directive, its place in httpd's life, and the wait of a
+ * request for its turn.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "httpd.h"
+
+#include "apr_hash.h"
+#include "apr_lib.h"
+#include "apr_strings.h"
+
+#include "ap_mpm.h"
+#include "http_core.h"
+
+#include "exec_private.h"
+
+CGI_EXEC_USE_LOG;
+
+/* Both modules' copies of the engine find each other's data by this name;
+ * the number changes with the layout of the data. */
+#define SHARED_KEY "cgi-exec-limits-1"
+/* In the pool of a request that holds a place. */
+#define HOLDS_KEY "cgi-exec-limit-held"
+
+/* Of one generation. */
+typedef struct registry_t {
+    /* Both modules are told of one directive: it is one limit. */
+    apr_hash_t *by_directive;
+    apr_array_header_t *list; /* cgi_limit_t *, with a max above 0 */
+    cgi_limits_t *limits;     /* NULL before post_config, or without any */
+} registry_t;
+
+static registry_t *registry; /* set at post_config */
+
+static registry_t *find_registry(apr_pool_t *pconf)
+{
+    void *data = NULL;
+    registry_t *found;
+
+    apr_pool_userdata_get(&data, SHARED_KEY, pconf);
+    if (data) {
+        return data;
+    }
+    found = apr_pcalloc(pconf, sizeof(*found));
+    found->by_directive = apr_hash_make(pconf);
+    found->list = apr_array_make(pconf, 4, sizeof(cgi_limit_t *));
+    apr_pool_userdata_setn(found, SHARED_KEY, NULL, pconf);
+    return found;
+}
+
+/* ---- the directive ---- */
+
+/* A whole number up to max; -1 when it is none. */
+static int parse_number(const char *text, int max)
+{
+    char *end;
+    long n;
+
+    if (!apr_isdigit(*text)) {
+        return -1;
+    }
+    n = strtol(text, &end, 10);
+    return *end || n > max ? -1 : (int)n;
+}
+
+static const char *parse_limit(cmd_parms *cmd, cgi_limit_t *limit, int argc,
+                               char *const argv[])
+{
+    int i;
+
+    limit->max =
+        argc > 0 && !ap_cstr_casecmp(argv[0], "none")
+            ? 0
+            : parse_number(argc > 0 ? argv[0] : "", CGI_LIMIT_PLACES_MAX);
+    if (limit->max < 0) {
+        return apr_psprintf(cmd->pool,
+                            "CGILimit must begin with the number of scripts "
+                            "that may run at once, 1 to %d, or with none%s%s",
+                            CGI_LIMIT_PLACES_MAX, argc > 0 ? ", not " : "",
+                            argc > 0 ? argv[0] : "");
+    }
+    for (i = 1; i < argc; i++) {
+        if (!ap_cstr_casecmpn(argv[i], "queue=", 6)) {
+            limit->queue = parse_number(argv[i] + 6, CGI_LIMIT_QUEUE_MAX);
+            if (limit->queue < 0) {
+                return apr_psprintf(cmd->pool,
+                                    "CGILimit queue= must be the number of "
+                                    "requests that may wait, 0 to %d, not %s",
+                                    CGI_LIMIT_QUEUE_MAX, argv[i] + 6);
+            }
+        }
+        else if (!ap_cstr_casecmpn(argv[i], "wait=", 5)) {
+            if (ap_timeout_parameter_parse(argv[i] + 5, &limit->wait, "s") !=
+                    APR_SUCCESS ||
+                limit->wait <= 0) {
+                return apr_psprintf(cmd->pool,
+                                    "CGILimit wait= must be a time above 0, "
+                                    "such as 30, 30s, 500ms or 2min, not %s",
+                                    argv[i] + 5);
+            }
+        }
+        else {
+            return apr_psprintf(cmd->pool,
+                                "after its number, CGILimit must have only "
+                                "queue=M and wait=T, not %s",
+                                argv[i]);
+        }
+    }
+    if (!limit->max && argc > 1) {
+        return "CGILimit none must stand alone: without a limit nobody waits";
+    }
+    if (limit->wait > 0 && !limit->queue) {
+        return "CGILimit wait=T must come with queue=M: without a queue "
+               "nobody waits";
+    }
+    return NULL;
+}
+
+const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *mconfig, int argc,
+                               char *const argv[])
+{
+    cgi_exec_dir_t *dir = mconfig;
+    registry_t *known = find_registry(cmd->pool);
+    cgi_limit_t *limit;
+    const char *error;
+
+    limit = apr_hash_get(known->by_directive, &cmd->directive,
+                         sizeof(cmd->directive));
+    if (!limit) {
+        const ap_directive_t **key =
+            apr_pmemdup(cmd->pool, &cmd->directive, sizeof(cmd->directive));
+
+        limit = apr_pcalloc(cmd->pool, sizeof(*limit));
+        limit->wait = -1;
+        if ((error = parse_limit(cmd, limit, argc, argv))) {
+            return error;
+        }
+        limit->where =
+            apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename,
+                         cmd->directive->line_num);
+        apr_hash_set(known->by_directive, key, sizeof(*key), limit);
+        if (limit->max) {
+            APR_ARRAY_PUSH(known->list, cgi_limit_t *) = limit;
+        }
+    }
+    dir->limit = limit;
+    return NULL;
+}
+
+/* ---- start-up ---- */
+
+apr_status_t cgi_admit_init(apr_pool_t *pconf, server_rec *s)
+{
+    int processes = 1;
+    apr_status_t rv;
+
+    registry = find_registry(pconf);
+    if (!registry->list->nelts || registry->limits) {
+        return APR_SUCCESS;
+    }
+    ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &processes);
+    /* One that is ending may still be there when the next has started. */
+    rv = cgi_limits_create(&registry->limits, registry->list,
+                           2 * processes + 1, pconf);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
+                     "can't make the counters of CGILimit: they need memory, "
+                     "and a descriptor for each place in a queue=");
+    }
+    return rv;
+}
+
+void cgi_admit_child_init(server_rec *s)
+{
+    apr_status_t rv;
+
+    if (registry && registry->limits) {
+        rv = cgi_limits_join(registry->limits);
+        if (rv != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
+                         "more processes than ServerLimit allows: this one "
+                         "can't count for CGILimit and refuses what it "
+                         "limits");
+        }
+    }
+}
+
+/* ---- a request ---- */
+
+static const cgi_limit_t *limit_of(const cgi_exec_t *x)
+{
+    const cgi_limit_t *limit = x->options->dir->limit;
+    const request_rec *main;
+    void *held = NULL;
+
+    if (!limit || !limit->max || !registry || !registry->limits) {
+        return NULL;
+    }
+    /* A script that is included in the output of another counts as a part
+     * of that, which can't end before. */
+    for (main = x->r->main; main; main = main->main) {
+        apr_pool_userdata_get(&held, HOLDS_KEY, main->pool);
+        if (held == limit) {
+            return NULL;
+        }
+    }
+    return limit;
+}
+
+static int refuse(cgi_exec_t *x, const cgi_limit_t *limit, const char *why)
+{
+    cgi_limits_t *limits = registry->limits;
+    unsigned int n = cgi_limit_count_refused(limits, limit);
+    int seconds = cgi_limit_retry_after(limits, limit);
+
+    if (n) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, x->r,
+                      "CGILimit of %s: all %d places are taken, %u "
+                      "request%s refused since the last such line",
+                      limit->where, limit->max, n, n == 1 ? "" : "s");
+    }
+    apr_table_setn(x->r->err_headers_out, "Retry-After",
+                   apr_itoa(x->r->pool, seconds));
+    return cgi_reject(x, HTTP_SERVICE_UNAVAILABLE, 0, "CGILimit of %s: %s",
+                      limit->where, why);
+}
+
+int cgi_admit_early(cgi_exec_t *x)
+{
+    const cgi_limit_t *limit = limit_of(x);
+
+    return limit && cgi_limit_is_full(registry->limits, limit)
+               ? refuse(x, limit, "all places are taken")
+               : OK;
+}
+
+/* It is this request's turn. */
+static int begin(cgi_exec_t *x)
+{
+    apr_pool_userdata_setn((void *)x->turn.limit, HOLDS_KEY, NULL, x->r->pool);
+    return cgi_exec_begin(x);
+}
+
+static void ask_again(cgi_exec_t *x, apr_time_t now)
+{
+    x->queue_again = now + x->turn.again;
+    if (x->queue_again > x->queue_until) {
+        x->queue_again = x->queue_until;
+    }
+}
+
+int cgi_admit(cgi_exec_t *x)
+{
+    const cgi_limit_t *limit = limit_of(x);
+    apr_time_t now;
+
+    if (!limit) {
+        return cgi_exec_begin(x);
+    }
+    switch (cgi_limit_enter(&x->turn, registry->limits, limit)) {
+    case CGI_TURN_RUN:
+        return begin(x);
+    case CGI_TURN_REFUSED:
+        return refuse(x, limit, "all places are taken");
+    case CGI_TURN_WAIT:
+        break;
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, x->r,
+                  "%s: CGILimit of %s: waits for a place", x->options->script,
+                  limit->where);
+    now = apr_time_now();
+    x->phase = CGI_PHASE_QUEUE;
+    x->queue_until =
+        now + (limit->wait < 0 ? x->r->server->timeout : limit->wait);
+    ask_again(x, now);
+    return OK;
+}
+
+int cgi_admit_step(cgi_exec_t *x, int woken)
+{
+    const cgi_limit_t *limit = x->turn.limit;
+    apr_time_t now = apr_time_now();
+
+    if (!woken && now < x->queue_again) {
+        return OK;
+    }
+    if (cgi_limit_advance(&x->turn) == CGI_TURN_RUN) {
+        return begin(x);
+    }
+    if (now >= x->queue_until) {
+        return refuse(x, limit, "no place within its wait=");
+    }
+    ask_again(x, now);
+    return OK;
+}
+
+void cgi_admit_leave(cgi_exec_t *x)
+{
+    if (x->turn.limit) {
+        cgi_limit_leave(&x->turn, x->exited || x->fail_errno);
+        apr_pool_userdata_setn(NULL, HOLDS_KEY, NULL, x->r->pool);
+    }
+}
