@@ -18,6 +18,8 @@
 #include "apr_strings.h"
 
 #include "http_core.h"
+#include "http_protocol.h"
+#include "util_filter.h"
 
 #include "exec_private.h"
 
@@ -138,6 +140,38 @@ void cgi_scriptlog_failed(cgi_exec_t *x, int status, const char *message)
                  status != HTTP_SERVICE_UNAVAILABLE;
 }
 
+/* A script that fails at once has not been given its body. What has come of
+ * it belongs to the story. */
+static void take_rest(cgi_exec_t *x)
+{
+    const cgi_scriptlog_t *log = x->script_log;
+    apr_bucket_brigade *bb = x->body_bb;
+    const char *data;
+    apr_size_t len;
+
+    if (x->body == CGI_BODY_DONE || x->r->expecting_100) {
+        return;
+    }
+    do {
+        while (!APR_BRIGADE_EMPTY(bb)) {
+            apr_bucket *b = APR_BRIGADE_FIRST(bb);
+
+            if (APR_BUCKET_IS_EOS(b)) {
+                return;
+            }
+            if (!APR_BUCKET_IS_METADATA(b) &&
+                !apr_bucket_read(b, &data, &len, APR_BLOCK_READ)) {
+                cgi_scriptlog_body(x, data, len);
+            }
+            apr_bucket_delete(b);
+        }
+    } while (log->body_len < log->body_size &&
+             !ap_get_brigade(x->r->input_filters, bb, AP_MODE_READBYTES,
+                             APR_NONBLOCK_READ,
+                             (apr_off_t)(log->body_size - log->body_len)) &&
+             !APR_BRIGADE_EMPTY(bb));
+}
+
 static void put_head(FILE *to, const cgi_exec_t *x, int status)
 {
     request_rec *r = x->r;
@@ -232,7 +266,8 @@ static void put_whole(FILE *to, const cgi_exec_t *x)
     put_bytes(to, x->head, header);
     if (header < x->head_len) {
         fputs("%stdout\n", to);
-        put_bytes(to, x->head + header, x->head_len - header);
+        fwrite(x->head + header, 1, x->head_len - header, to);
+        putc('\n', to);
     }
     if (log->errors_len) {
         fputs("%stderr\n", to);
@@ -281,6 +316,7 @@ static void flush(cgi_exec_t *x)
     }
     if ((to = open_memstream(&data, &len)) != NULL) {
         if (log->status && log->whole) {
+            take_rest(x);
             put_whole(to, x);
         }
         else {

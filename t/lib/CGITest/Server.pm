@@ -211,6 +211,7 @@ sub launch {
     my $pid = fork;
     die "fork: $!" unless defined $pid;
     if (!$pid) {
+        setpgrp; # prefork ends its whole process group
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', $out;
         open STDERR, '>&', \*STDOUT;
