@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -237,7 +238,10 @@ static void maintain(int reason, void *data, apr_wait_t status)
     int state = AP_MPMQ_RUNNING;
 
     if (reason == APR_OC_REASON_RESTART) {
+        /* A stop or restart that does not wait for requests: the scripts
+         * end now, or their workers could not. */
         apr_proc_other_child_unregister(process);
+        (void)apr_proc_kill(&process->proc, SIGTERM);
         return;
     }
     if (reason != APR_OC_REASON_DEATH && reason != APR_OC_REASON_LOST) {

@@ -489,6 +489,9 @@ static void end_all(void)
          hi = apr_hash_next(hi)) {
         apr_hash_this(hi, NULL, NULL, &val);
         if (((script_t *)val)->state != SCRIPT_TERM) {
+            /* for the worker, which must not wait for one that traps it */
+            send_note(((script_t *)val)->control_fd, CGI_NOTE_EXITED, SIGTERM,
+                      0);
             begin_term(val);
         }
     }
