@@ -64,31 +64,35 @@ static void *merge_server(apr_pool_t *p, void *base, void *add)
     return server;
 }
 
-/* RunScriptsSuffix and, with a non-NULL info, RunScriptsNPHSuffix. */
-static const char *set_suffixes(cmd_parms *cmd, void *dir_, int argc,
-                                char *const argv[])
+/* RunScriptsSuffix and, with a non-NULL info, RunScriptsNPHSuffix. RAW_ARGS,
+ * because httpd drops an empty word at the end of a line. */
+static const char *set_suffixes(cmd_parms *cmd, void *dir_, const char *args)
 {
     runscripts_dir_t *dir = dir_;
-    const char *error = runscripts_suffixes_check(cmd->pool, argc, argv);
-    apr_array_header_t *list;
+    apr_array_header_t *list = apr_array_make(cmd->pool, 2, sizeof(char *));
     const apr_array_header_t *other;
+    const char *error;
     int i, j;
 
+    while (*args) {
+        APR_ARRAY_PUSH(list, const char *) = ap_getword_conf(cmd->pool, &args);
+    }
+    error = runscripts_suffixes_check(cmd->pool, list);
     if (error) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", error, NULL);
     }
     other = cmd->info ? dir->suffixes : dir->nph_suffixes;
-    list = apr_array_make(cmd->pool, argc, sizeof(char *));
-    for (i = 0; i < argc; i++) {
-        for (j = 0; other && j < other->nelts; j++) {
-            if (!strcmp(argv[i], APR_ARRAY_IDX(other, j, const char *))) {
+    for (i = 0; other && i < other->nelts; i++) {
+        const char *suffix = APR_ARRAY_IDX(other, i, const char *);
+
+        for (j = 0; j < list->nelts; j++) {
+            if (!strcmp(suffix, APR_ARRAY_IDX(list, j, const char *))) {
                 return apr_psprintf(cmd->pool,
                                     "%s: suffix \"%s\" must not stand for "
                                     "plain and NPH scripts at once",
-                                    cmd->cmd->name, argv[i]);
+                                    cmd->cmd->name, suffix);
             }
         }
-        APR_ARRAY_PUSH(list, const char *) = argv[i];
     }
     *(cmd->info ? &dir->nph_suffixes : &dir->suffixes) = list;
     return NULL;
@@ -102,12 +106,12 @@ static const command_rec commands[] = {
                      "RunScripts runs foo.doit for a request for foo"),
     AP_INIT_RAW_ARGS("AllowOverride", runscripts_override_set, NULL,
                      ACCESS_CONF, "Options=RunScripts allows that option"),
-    AP_INIT_TAKE_ARGV("RunScriptsSuffix", set_suffixes, NULL,
-                      RSRC_CONF | ACCESS_CONF,
-                      "suffixes of scripts, .doit by default"),
-    AP_INIT_TAKE_ARGV("RunScriptsNPHSuffix", set_suffixes, (void *)1,
-                      RSRC_CONF | ACCESS_CONF,
-                      "suffixes of NPH scripts, .nph by default"),
+    AP_INIT_RAW_ARGS("RunScriptsSuffix", set_suffixes, NULL,
+                     RSRC_CONF | ACCESS_CONF,
+                     "suffixes of scripts, .doit by default"),
+    AP_INIT_RAW_ARGS("RunScriptsNPHSuffix", set_suffixes, (void *)1,
+                     RSRC_CONF | ACCESS_CONF,
+                     "suffixes of NPH scripts, .nph by default"),
     CGI_EXEC_COMMANDS,
     {NULL}
 };

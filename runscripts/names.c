@@ -27,29 +27,30 @@ const apr_array_header_t *runscripts_nph_suffixes(const runscripts_dir_t *dir)
     return dir->nph_suffixes ? dir->nph_suffixes : &nph_suffixes;
 }
 
-const char *runscripts_suffixes_check(apr_pool_t *p, int argc,
-                                      char *const argv[])
+const char *runscripts_suffixes_check(apr_pool_t *p,
+                                      const apr_array_header_t *list)
 {
+    char *const *suffix = (char *const *)list->elts;
     int i, j;
 
-    if (argc == 0) {
+    if (list->nelts == 0) {
         return "needs at least one suffix, such as .doit";
     }
-    for (i = 0; i < argc; i++) {
-        if (argv[i][0] != '.' || argv[i][1] == '\0') {
+    for (i = 0; i < list->nelts; i++) {
+        if (suffix[i][0] != '.' || suffix[i][1] == '\0') {
             return apr_psprintf(p,
                                 "suffix \"%s\" must be a dot and at least "
                                 "one more character",
-                                argv[i]);
+                                suffix[i]);
         }
-        if (strchr(argv[i], '/')) {
+        if (strchr(suffix[i], '/')) {
             return apr_psprintf(p, "suffix \"%s\" must not contain a slash",
-                                argv[i]);
+                                suffix[i]);
         }
         for (j = 0; j < i; j++) {
-            if (strcmp(argv[i], argv[j]) == 0) {
+            if (strcmp(suffix[i], suffix[j]) == 0) {
                 return apr_psprintf(p, "suffix \"%s\" must be given once only",
-                                    argv[i]);
+                                    suffix[i]);
             }
         }
     }

@@ -83,9 +83,10 @@ void runscripts_options_merge(runscripts_dir_t *out,
 const apr_array_header_t *runscripts_suffixes(const runscripts_dir_t *dir);
 const apr_array_header_t *runscripts_nph_suffixes(const runscripts_dir_t *dir);
 
-/** Is this a list of suffixes? @return NULL, or what is wrong with it. */
-const char *runscripts_suffixes_check(apr_pool_t *p, int argc,
-                                      char *const argv[]);
+/** Is this array of const char * a list of suffixes?
+ * @return NULL, or what is wrong with it. */
+const char *runscripts_suffixes_check(apr_pool_t *p,
+                                      const apr_array_header_t *list);
 
 /** Kind of script that a name without directory stands for. */
 runscripts_kind_e runscripts_name_kind(const runscripts_dir_t *dir,
