@@ -277,7 +277,7 @@ int cgi_body_step(cgi_exec_t *x)
         moved += pass_brigade(x);
     }
     if (moved) {
-        x->last_activity = apr_time_now();
+        x->last_activity = x->last_given = apr_time_now();
     }
     return OK;
 }

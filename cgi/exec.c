@@ -335,18 +335,33 @@ static void earlier(apr_time_t *next, apr_time_t t)
     }
 }
 
+/* first= counts from what the script was last given, and neither a piece of
+ * the header nor stderr puts it off. Without it the header has to come as
+ * everything else has: httpd's other CGI modules know one time only. */
+static int first_counts(const cgi_exec_t *x)
+{
+    return x->phase == CGI_PHASE_HEADER && x->options->dir->first_timeout >= 0;
+}
+
 /* When the script has been silent for too long; 0: never. As long as the
  * script may be waiting for the client, Timeout holds, for the client. */
 static apr_time_t silence_deadline(const cgi_exec_t *x)
 {
     const cgi_exec_dir_t *dir = x->options->dir;
-    apr_interval_time_t t =
-        x->phase == CGI_PHASE_HEADER ? dir->first_timeout : dir->idle_timeout;
+    apr_time_t since = x->last_activity;
+    apr_interval_time_t t = dir->idle_timeout;
 
-    if (t < 0 || x->body == CGI_BODY_FROM_CLIENT) {
+    if (x->body == CGI_BODY_FROM_CLIENT) {
         t = x->r->server->timeout;
     }
-    return t ? x->last_activity + t : 0;
+    else if (first_counts(x)) {
+        t = dir->first_timeout;
+        since = x->last_given;
+    }
+    else if (t < 0) {
+        t = x->r->server->timeout;
+    }
+    return t ? since + t : 0;
 }
 
 static apr_time_t total_deadline(const cgi_exec_t *x)
@@ -414,7 +429,7 @@ static int step_timers(cgi_exec_t *x)
                               "the client does not send the rest of its body");
         }
         return cgi_fail(x, HTTP_GATEWAY_TIME_OUT, APR_TIMEUP,
-                        x->phase == CGI_PHASE_HEADER
+                        first_counts(x)
                             ? "no header within CGITimeout first="
                             : "silent for longer than CGITimeout idle=");
     }
@@ -628,7 +643,7 @@ static apr_status_t release(void *data)
 int cgi_exec_begin(cgi_exec_t *x)
 {
     x->phase = CGI_PHASE_HEADER;
-    x->started = x->last_activity = apr_time_now();
+    x->started = x->last_activity = x->last_given = apr_time_now();
     x->hold_until = x->started + HOLD_START;
     return cgi_start(x);
 }

@@ -92,6 +92,7 @@ typedef struct cgi_exec_t {
 
     /* Times in microseconds of apr_time_now(); 0: none. */
     apr_time_t started, last_activity;
+    apr_time_t last_given; /* a byte of the body, or the start */
     apr_time_t hold_until; /* small output waits so long for its end */
     apr_time_t linger_until;
     int lingers;        /* 1: the client was not kept waiting for it */
