@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "apr_lib.h"
 #include "apr_strings.h"
 
 #include "ap_mpm.h"
@@ -96,7 +97,8 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
 static const char *parse_time(cmd_parms *cmd, const char *name,
                               const char *value, apr_interval_time_t *t)
 {
-    if (ap_timeout_parameter_parse(value, t, "s") != APR_SUCCESS || *t < 0) {
+    if (!apr_isdigit(*value) ||
+        ap_timeout_parameter_parse(value, t, "s") != APR_SUCCESS || *t < 0) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", name,
                            "must be a time such as 30, 30s, 500ms or 2min, "
                            "or 0 for no limit, not '",
