@@ -544,6 +544,20 @@ static void step_linger(cgi_exec_t *x)
     }
 }
 
+/* To take PATH_INFO off the URL's path, httpd counts slashes in a row as one
+ * in the path only: with MergeSlashes off it takes off too little. */
+static void correct_script_name(request_rec *r)
+{
+    const char *info = r->path_info;
+    apr_size_t n = strlen(r->uri), m = info ? strlen(info) : 0;
+
+    if (info && strstr(info, "//") && m <= n &&
+        strcmp(r->protocol, "INCLUDED") && strcmp(r->uri + n - m, info) == 0) {
+        apr_table_setn(r->subprocess_env, "SCRIPT_NAME",
+                       apr_pstrmemdup(r->pool, r->uri, n - m));
+    }
+}
+
 /* What a script finds in its environment, beyond httpd's own. */
 static void add_variables(cgi_exec_t *x)
 {
@@ -553,6 +567,7 @@ static void add_variables(cgi_exec_t *x)
 
     ap_add_common_vars(r);
     ap_add_cgi_vars(r);
+    correct_script_name(r);
     apr_table_setn(env, "SCRIPT_FILENAME", x->options->script);
     if (x->options->identity) {
         apr_table_setn(env, "PATH", path ? path : "/bin");
