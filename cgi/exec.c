@@ -38,8 +38,10 @@ CGI_EXEC_USE_LOG;
 #define CLIENT_TICK apr_time_from_msec(250)
 /* A launcher that died takes its unstarted script along: ask the next. */
 #define ATTEMPTS_MAX 5
-/* After the end of stdout, so long for the last words on stderr: the first
- * of it before the client has got all. */
+/* After the end of stdout, so long for the exit status; */
+#define EXIT_WAIT apr_time_from_msec(200)
+/* and so long for the last words on stderr, the first of it before the client
+ * has got all. */
 #define LINGER_QUIETLY apr_time_from_msec(1)
 #define LINGER_MAX apr_time_from_sec(3)
 /* Most scripts are done in this time: then their end is the one event. */
@@ -193,7 +195,7 @@ static void step_control(cgi_exec_t *x)
 static const char *how_ended(cgi_exec_t *x)
 {
     if (!x->exited) {
-        return "its launcher died";
+        return x->control_fd < 0 ? "its launcher died" : "it still runs";
     }
     if (WIFSIGNALED(x->wait_status)) {
         return apr_psprintf(x->r->pool, "it was killed by signal %d (%s)",
@@ -228,14 +230,15 @@ static int step_no_header(cgi_exec_t *x);
 static int step_stdout_end(cgi_exec_t *x)
 {
     cgi_close_fd(&x->stdout_fd);
-    if (x->phase == CGI_PHASE_HEADER) {
-        /* the launcher may have more to say first */
-        return x->control_fd >= 0 ? OK : step_no_header(x);
+    if (x->control_fd >= 0 && !x->exited &&
+        (x->phase == CGI_PHASE_HEADER || x->streaming)) {
+        /* The exit status tells a crash from an end. A script that runs on
+         * without stdout is not waited for. */
+        x->exit_by = apr_time_now() + EXIT_WAIT;
+        return OK;
     }
-    if (x->streaming && x->control_fd >= 0 && !x->exited) {
-        return OK; /* step_exited() tells a crash from an end */
-    }
-    return cgi_response_end(x);
+    return x->phase == CGI_PHASE_HEADER ? step_no_header(x)
+                                        : cgi_response_end(x);
 }
 
 /* stdout has ended before the header has, and the launcher has nothing more
@@ -246,7 +249,7 @@ static int step_no_header(cgi_exec_t *x)
     if (x->fail_errno) {
         return cgi_start_failed(x);
     }
-    if (!x->exited && !x->pid && !x->head_len) {
+    if (x->control_fd < 0 && !x->exited && !x->pid && !x->head_len) {
         return start_again(x);
     }
     return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, 0, "%s; %s",
@@ -379,6 +382,7 @@ static apr_time_t next_deadline(const cgi_exec_t *x)
     earlier(&next, total_deadline(x));
     earlier(&next, x->hold_until);
     earlier(&next, x->linger_until);
+    earlier(&next, x->exit_by);
     if (x->gone_at) {
         earlier(&next, x->gone_at + CLIENT_GRACE);
     }
@@ -418,6 +422,10 @@ static int step_timers(cgi_exec_t *x)
     }
     if (x->hold_until && x->hold_until <= now) {
         x->hold_until = 0;
+    }
+    if (x->exit_by && x->exit_by <= now) {
+        step_control(x);
+        return step_ended(x);
     }
     if ((t = total_deadline(x)) != 0 && t <= now) {
         return cgi_fail(x, HTTP_GATEWAY_TIME_OUT, APR_TIMEUP,

@@ -95,6 +95,7 @@ typedef struct cgi_exec_t {
     apr_time_t last_given; /* a byte of the body, or the start */
     apr_time_t hold_until; /* small output waits so long for its end */
     apr_time_t linger_until;
+    apr_time_t exit_by; /* stdout has ended: the exit status is due */
     int lingers;        /* 1: the client was not kept waiting for it */
     apr_time_t gone_at; /* when the client closed its side */
 } cgi_exec_t;
