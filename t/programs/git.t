@@ -25,9 +25,10 @@ sub git {
 # Bytes that no compression makes fewer, the same in each run.
 sub random_file {
     my ($name, $megabytes) = @_;
-    open my $in, '-|', 'openssl', 'enc', '-aes-128-ctr', '-nosalt', '-K',
-        '0' x 31 . $megabytes % 10, '-iv', '0' x 32, '-in', '/dev/zero'
-        or die "openssl: $!";
+    my $key = '0' x 31 . $megabytes % 10;
+    my $iv = '0' x 32;
+    open my $in, '-|', 'openssl enc -aes-128-ctr -nosalt -in /dev/zero '
+        . "-K $key -iv $iv 2>/dev/null" or die "openssl: $!";
     open my $out, '>', $name or die "$name: $!";
     for (1 .. $megabytes * 16) {
         read $in, my $piece, 65536;
