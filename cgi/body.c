@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "apr_file_io.h"
@@ -21,11 +22,13 @@ CGI_EXEC_USE_LOG;
 
 /* Asked of the input filters at once. */
 #define READ_SIZE (64 * 1024)
+/* Buckets written at once. */
+#define IOV_SIZE 32
 /* Moved before the other sources get their turn. */
 #define TURN_SIZE (1024 * 1024)
-/* A filter such as INFLATE has taken something in but nothing to give yet:
- * so often it is asked again before the other sources get their turn. */
-#define EMPTY_MAX 100
+/* So often the filters are asked in one turn: small pieces make many
+ * buckets, and one such as INFLATE may take much in before it gives any. */
+#define ASK_MAX 100
 
 /* A read from the client failed. */
 static int body_failed(cgi_exec_t *x, apr_status_t rv)
@@ -90,52 +93,100 @@ static int open_spool(cgi_exec_t *x, apr_file_t **file)
     return OK;
 }
 
+/* Take over one brigade of the input filters. */
+static apr_status_t take(cgi_exec_t *x, apr_bucket_brigade *fresh)
+{
+    while (!APR_BRIGADE_EMPTY(fresh)) {
+        apr_bucket *b = APR_BRIGADE_FIRST(fresh);
+        const char *data;
+        apr_size_t len;
+        apr_status_t rv;
+
+        if (APR_BUCKET_IS_EOS(b)) {
+            x->body_eos = 1;
+            apr_brigade_cleanup(fresh);
+        }
+        else if (APR_BUCKET_IS_METADATA(b)) {
+            apr_bucket_delete(b);
+        }
+        else if ((rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ)) ||
+                 (rv = apr_bucket_setaside(b, x->r->pool))) {
+            return rv;
+        }
+        else {
+            cgi_scriptlog_body(x, data, len);
+            x->body_length += (apr_off_t)len;
+            APR_BUCKET_REMOVE(b);
+            APR_BRIGADE_INSERT_TAIL(x->body_bb, b);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* Collect from the client what is worth a write: filters give it in small
+ * pieces. @return APR_SUCCESS; or what the filters say, with nothing new */
+static apr_status_t collect(cgi_exec_t *x, apr_read_type_e block)
+{
+    apr_status_t rv = APR_SUCCESS;
+    apr_off_t before = x->body_length;
+    int asked;
+
+    for (asked = 0; rv == APR_SUCCESS && !x->body_eos &&
+                    x->body_length < READ_SIZE && asked < ASK_MAX;
+         asked++) {
+        rv = ap_get_brigade(x->r->input_filters, x->fresh_bb,
+                            AP_MODE_READBYTES, block, READ_SIZE);
+        if (rv == APR_SUCCESS) {
+            rv = take(x, x->fresh_bb);
+        }
+    }
+    return APR_STATUS_IS_EAGAIN(rv) && x->body_length > before ? APR_SUCCESS
+                                                               : rv;
+}
+
+/* Drop what was passed on. */
+static void consume(cgi_exec_t *x, apr_size_t n)
+{
+    x->body_length -= (apr_off_t)n;
+    while (n) {
+        apr_bucket *b = APR_BRIGADE_FIRST(x->body_bb);
+
+        if (b->length > n) {
+            apr_bucket_split(b, n);
+        }
+        n -= b->length;
+        apr_bucket_delete(b);
+    }
+}
+
 /* Read the whole body into the file. */
 static int spool(cgi_exec_t *x)
 {
-    request_rec *r = x->r;
-    apr_bucket_brigade *bb = x->body_bb;
+    struct iovec iov[IOV_SIZE];
     apr_file_t *file;
     apr_off_t zero = 0;
+    apr_size_t n;
     apr_status_t rv;
-    int rc, eos = 0;
+    int rc, niov;
 
     if ((rc = open_spool(x, &file)) != OK) {
         return rc;
     }
-    while (!eos) {
-        apr_bucket *b;
-
-        rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES,
-                            APR_BLOCK_READ, READ_SIZE);
+    while (!x->body_eos || x->body_length) {
+        rv = collect(x, APR_BLOCK_READ);
         if (rv != APR_SUCCESS) {
             return body_failed(x, rv);
         }
-        for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
-             b = APR_BUCKET_NEXT(b)) {
-            const char *data;
-            apr_size_t len;
-
-            if (APR_BUCKET_IS_EOS(b)) {
-                eos = 1;
-                break;
-            }
-            if (APR_BUCKET_IS_METADATA(b)) {
-                continue;
-            }
-            rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
-            if (rv != APR_SUCCESS) {
-                return body_failed(x, rv);
-            }
-            rv = apr_file_write_full(file, data, len, NULL);
-            if (rv != APR_SUCCESS) {
-                return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, rv,
-                                "can't store the request body");
-            }
-            cgi_scriptlog_body(x, data, len);
-            x->spool_length += (apr_off_t)len;
+        niov = IOV_SIZE;
+        apr_brigade_to_iovec(x->body_bb, iov, &niov);
+        n = 0;
+        rv = apr_file_writev_full(file, iov, (apr_size_t)niov, &n);
+        if (rv != APR_SUCCESS) {
+            return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, rv,
+                            "can't store the request body");
         }
-        apr_brigade_cleanup(bb);
+        consume(x, n);
+        x->spool_length += (apr_off_t)n;
     }
     rv = apr_file_seek(file, APR_SET, &zero);
     return rv == APR_SUCCESS ? OK
@@ -157,6 +208,7 @@ int cgi_body_init(cgi_exec_t *x)
         return rc;
     }
     x->body_bb = apr_brigade_create(r->pool, x->c->bucket_alloc);
+    x->fresh_bb = apr_brigade_create(r->pool, x->c->bucket_alloc);
     if (mode == CGI_BODY_UNSET || mode == CGI_BODY_AUTO) {
         mode = length_is_known(r) ? CGI_BODY_STREAM : CGI_BODY_SPOOL;
     }
@@ -176,57 +228,38 @@ static void end_body(cgi_exec_t *x)
     x->body_more = 0;
 }
 
-/* Write one bucket, or its first part. @return bytes, -1: no room now */
-static ssize_t write_bucket(cgi_exec_t *x, const char *data, apr_size_t len)
+/* Pass on what was collected, as far as there is room. @return bytes */
+static apr_size_t pass_on(cgi_exec_t *x)
 {
-    ssize_t n;
-
-    do {
-        n = write(x->stdin_fd, data, len);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != EAGAIN) {
-        /* EPIPE: a script need not read its body (RFC 3875, 4.2) */
-        x->discard = 1;
-        cgi_close_fd(&x->stdin_fd);
-        return (ssize_t)len;
-    }
-    return n;
-}
-
-/* Pass on what is in the brigade. @return bytes moved */
-static apr_size_t pass_brigade(cgi_exec_t *x)
-{
-    apr_bucket_brigade *bb = x->body_bb;
+    struct iovec iov[IOV_SIZE];
     apr_size_t moved = 0;
 
-    while (!APR_BRIGADE_EMPTY(bb)) {
-        apr_bucket *b = APR_BRIGADE_FIRST(bb);
-        const char *data;
-        apr_size_t len;
+    x->body = CGI_BODY_FROM_CLIENT;
+    while (x->body_length && !x->discard) {
+        int niov = IOV_SIZE;
         ssize_t n;
 
-        if (APR_BUCKET_IS_EOS(b)) {
-            end_body(x);
-            return moved;
+        apr_brigade_to_iovec(x->body_bb, iov, &niov);
+        n = writev(x->stdin_fd, iov, niov);
+        if (n >= 0) {
+            consume(x, (apr_size_t)n);
+            moved += (apr_size_t)n;
         }
-        if (APR_BUCKET_IS_METADATA(b) ||
-            apr_bucket_read(b, &data, &len, APR_BLOCK_READ) != APR_SUCCESS) {
-            apr_bucket_delete(b);
-            continue;
-        }
-        n = x->discard ? (ssize_t)len : write_bucket(x, data, len);
-        if (n < 0) {
+        else if (errno == EAGAIN) {
             x->body = CGI_BODY_TO_SCRIPT;
             return moved;
         }
-        cgi_scriptlog_body(x, data, (apr_size_t)n);
-        moved += (apr_size_t)n;
-        if ((apr_size_t)n < len) {
-            apr_bucket_split(b, (apr_size_t)n);
+        else if (errno != EINTR) {
+            /* EPIPE: a script need not read its body (RFC 3875, 4.2) */
+            x->discard = 1;
+            cgi_close_fd(&x->stdin_fd);
         }
-        apr_bucket_delete(b);
     }
-    x->body = CGI_BODY_FROM_CLIENT;
+    moved += (apr_size_t)x->body_length;
+    consume(x, (apr_size_t)x->body_length);
+    if (x->body_eos) {
+        end_body(x);
+    }
     return moved;
 }
 
@@ -250,19 +283,15 @@ static void send_continue(cgi_exec_t *x)
 
 int cgi_body_step(cgi_exec_t *x)
 {
-    apr_size_t moved = 0;
+    apr_size_t moved;
+    apr_off_t before;
     apr_status_t rv;
-    int empty = 0;
 
     x->body_more = 0;
-    moved = pass_brigade(x);
-    while (x->body == CGI_BODY_FROM_CLIENT) {
-        if (moved >= TURN_SIZE) {
-            x->body_more = 1;
-            break;
-        }
-        rv = ap_get_brigade(x->r->input_filters, x->body_bb, AP_MODE_READBYTES,
-                            APR_NONBLOCK_READ, READ_SIZE);
+    moved = pass_on(x);
+    while (x->body == CGI_BODY_FROM_CLIENT && !x->body_more) {
+        before = x->body_length;
+        rv = collect(x, APR_NONBLOCK_READ);
         if (APR_STATUS_IS_EAGAIN(rv)) {
             send_continue(x);
             break;
@@ -270,11 +299,10 @@ int cgi_body_step(cgi_exec_t *x)
         if (rv != APR_SUCCESS) {
             return body_failed(x, rv);
         }
-        if (APR_BRIGADE_EMPTY(x->body_bb) && ++empty >= EMPTY_MAX) {
-            x->body_more = 1;
-            break;
-        }
-        moved += pass_brigade(x);
+        /* a filter may go on without the client; others have a turn first */
+        x->body_more = x->body_length == before && !x->body_eos;
+        moved += pass_on(x);
+        x->body_more |= moved >= TURN_SIZE && x->body != CGI_BODY_DONE;
     }
     if (moved) {
         x->last_activity = x->last_given = apr_time_now();

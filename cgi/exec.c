@@ -18,6 +18,7 @@
 
 #include "httpd.h"
 
+#include "apr_atomic.h"
 #include "apr_portable.h"
 #include "apr_strings.h"
 
@@ -44,8 +45,10 @@ CGI_EXEC_USE_LOG;
  * has got all. */
 #define LINGER_QUIETLY apr_time_from_msec(1)
 #define LINGER_MAX apr_time_from_sec(3)
-/* Most scripts are done in this time: then their end is the one event. */
-#define HOLD_START apr_time_from_msec(5)
+/* Most scripts end right after their output: then their end is the one event
+ * to wait for, for about twice as long as such scripts take here. */
+#define HOLD_START_MIN apr_time_from_msec(1)
+#define HOLD_START_MAX apr_time_from_msec(10)
 /* From the end of stdout to the script's exit, before its place of CGILimit
  * is given up; as long as the launcher waits before it ends the script. */
 #define EXIT_MAX_MS 50
@@ -224,6 +227,30 @@ static int start_again(cgi_exec_t *x)
     return cgi_start(x);
 }
 
+/* From start to end of the scripts whose response went out in one piece, in
+ * microseconds: a moving average. Threads may overwrite each other's update,
+ * which does no harm. */
+static volatile apr_uint32_t quick_time = 2000;
+
+static apr_time_t hold_time(void)
+{
+    apr_time_t t = 2 * (apr_time_t)apr_atomic_read32(&quick_time);
+
+    return t < HOLD_START_MIN   ? HOLD_START_MIN
+           : t > HOLD_START_MAX ? HOLD_START_MAX
+                                : t;
+}
+
+static void note_quick(apr_time_t t)
+{
+    apr_int32_t old = (apr_int32_t)apr_atomic_read32(&quick_time);
+
+    if (t < 2 * HOLD_START_MAX) {
+        apr_atomic_set32(&quick_time,
+                         (apr_uint32_t)(old + ((apr_int32_t)t - old) / 8));
+    }
+}
+
 static int step_no_header(cgi_exec_t *x);
 
 /* The end of stdout. Without a header, wait for the reason first. */
@@ -237,8 +264,13 @@ static int step_stdout_end(cgi_exec_t *x)
         x->exit_by = apr_time_now() + EXIT_WAIT;
         return OK;
     }
-    return x->phase == CGI_PHASE_HEADER ? step_no_header(x)
-                                        : cgi_response_end(x);
+    if (x->phase == CGI_PHASE_HEADER) {
+        return step_no_header(x);
+    }
+    if (!x->streaming) {
+        note_quick(apr_time_now() - x->started);
+    }
+    return cgi_response_end(x);
 }
 
 /* stdout has ended before the header has, and the launcher has nothing more
@@ -667,7 +699,7 @@ int cgi_exec_begin(cgi_exec_t *x)
 {
     x->phase = CGI_PHASE_HEADER;
     x->started = x->last_activity = x->last_given = apr_time_now();
-    x->hold_until = x->started + HOLD_START;
+    x->hold_until = x->started + hold_time();
     return cgi_start(x);
 }
 

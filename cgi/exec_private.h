@@ -65,10 +65,13 @@ typedef struct cgi_exec_t {
     cgi_body_state_e body;
     int discard;   /* 1: the script has closed its stdin */
     int body_more; /* 1: a filter may hold more: do not wait for the client */
-    apr_bucket_brigade *body_bb;
-    int spool_fd;           /* the whole body, or -1 */
-    apr_off_t spool_length; /* its bytes */
-    int length_unknown;     /* 1: streamed, and its header may be wrong */
+    int body_eos;  /* 1: the client has sent all of it */
+    apr_bucket_brigade *body_bb;  /* collected, not yet passed on */
+    apr_off_t body_length;        /* bytes in there */
+    apr_bucket_brigade *fresh_bb; /* empty between two uses */
+    int spool_fd;                 /* the whole body, or -1 */
+    apr_off_t spool_length;       /* its bytes */
+    int length_unknown; /* 1: streamed, and its header may be wrong */
 
     /* The client's connection. */
     int client_fd;   /* -1: can't be polled */

@@ -43,6 +43,8 @@
 /* Of the privileged launcher: the identities, as a file to read. It stands
  * where stdout would, which a launcher has no use for. */
 #define IDENTITIES_FD 1
+/* A large message's memory goes back to the system, down to this. */
+#define KEEP_FREE (64 * 1024)
 /* Of the workers' user; more are left out. */
 #define GROUPS_MAX 256
 
@@ -59,8 +61,7 @@ typedef enum {
 typedef struct script_t script_t;
 struct script_t {
     APR_RING_ENTRY(script_t) link; /* in launcher.ending, by no order */
-    apr_pool_t *pool;
-    pid_t pid; /* and process group */
+    pid_t pid;                     /* and process group */
     script_state_e state;
     int reaped;
     apr_interval_time_t kill_timeout;
@@ -77,7 +78,8 @@ typedef struct become_t {
 
 static struct {
     apr_pool_t *pool;
-    become_t *become; /* only in the privileged launcher */
+    apr_pool_t *message_pool; /* cleared after each start */
+    become_t *become;         /* only in the privileged launcher */
     int nbecome;
     int epoll_fd, signal_fd;
     apr_hash_t *scripts;                         /* pid_t -> script_t */
@@ -190,7 +192,7 @@ static void forget(script_t *script)
         APR_RING_REMOVE(script, link);
     }
     apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), NULL);
-    apr_pool_destroy(script->pool);
+    free(script);
 }
 
 /* The group exists from the child's setpgid() on; before, its one process
@@ -351,16 +353,16 @@ static apr_status_t make_process(apr_proc_t *proc,
 static void start(const cgi_wire_request_t *request, const become_t *who,
                   apr_pool_t *pool, int fds[CGI_FD_MAX])
 {
-    script_t *script = apr_pcalloc(pool, sizeof(*script));
+    script_t *script = calloc(1, sizeof(*script));
     apr_proc_t proc;
-    apr_status_t rv = make_process(&proc, request, who, fds, pool);
+    apr_status_t rv =
+        script ? make_process(&proc, request, who, fds, pool) : APR_ENOMEM;
 
     if (rv != APR_SUCCESS) {
         send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv, CGI_STAGE_FORK);
-        apr_pool_destroy(pool);
+        free(script);
         return;
     }
-    script->pool = pool;
     script->pid = proc.pid;
     script->state = SCRIPT_RUNNING;
     script->kill_timeout = apr_time_from_msec((apr_time_t)request->kill_ms);
@@ -429,7 +431,7 @@ static void receive(void)
     cgi_wire_request_t request, safe;
     const become_t *who;
     apr_size_t size = 0;
-    apr_pool_t *pool;
+    apr_pool_t *pool = launcher.message_pool;
     void *data = inline_message;
     ssize_t n;
     int i, nfds;
@@ -447,7 +449,6 @@ static void receive(void)
         return;
     }
     nfds = take_descriptors(&msg, fds);
-    apr_pool_create(&pool, launcher.pool);
     if (fds[CGI_FD_MESSAGE] >= 0 && n == (ssize_t)sizeof(size)) {
         memcpy(&size, inline_message, sizeof(size));
         data = read_file(fds[CGI_FD_MESSAGE], size, pool);
@@ -458,21 +459,19 @@ static void receive(void)
     if (nfds <= CGI_FD_STDERR || (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
         send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EMFILE,
                   CGI_STAGE_MESSAGE);
-        apr_pool_destroy(pool);
     }
     else if (!data || cgi_wire_decode(&request, data, size, pool)) {
         send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EINVAL,
                   CGI_STAGE_MESSAGE);
-        apr_pool_destroy(pool);
     }
     else if (!authorize(&request, &safe, &who, pool)) {
         send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EPERM,
                   CGI_STAGE_REFUSED);
-        apr_pool_destroy(pool);
     }
     else {
         start(&safe, who, pool, fds);
     }
+    apr_pool_clear(pool);
     for (i = 0; i < CGI_FD_MAX; i++) {
         if (fds[i] >= 0) {
             close(fds[i]);
@@ -683,6 +682,9 @@ int main(int argc, char *argv[])
 
     apr_initialize();
     apr_pool_create(&launcher.pool, NULL);
+    apr_pool_create(&launcher.message_pool, launcher.pool);
+    apr_allocator_max_free_set(apr_pool_allocator_get(launcher.pool),
+                               KEEP_FREE);
     if (privileged) {
         read_identities();
     }
