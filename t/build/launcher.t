@@ -1,0 +1,44 @@
+# A launcher that is missing or can't be executed: httpd refuses to start and
+# says where it looked.
+use strict;
+use warnings;
+use Apache::Test;
+use Apache::TestUtil 't_cmp';
+use File::Copy 'copy';
+use PrivateHttpd;
+use Program qw(scratch need_program);
+
+plan tests => 11, sub { need_program('perl') };
+my $dir = scratch('launcher');
+my $build = Apache::Test::vars('build_dir');
+PrivateHttpd::spew("$dir/plain", "#!/bin/sh\n");
+
+for my $name (qw(runscripts cgiroute)) {
+    my @other = grep { $_ ne $name } qw(runscripts cgiroute);
+    for my $path ("$dir/none", "$dir/plain") {
+        my ($ok, $output) = PrivateHttpd->check({without => \@other,
+            conf => "CGILauncher $path\n"});
+        ok(!$ok);
+        ok t_cmp($output, qr/CGILauncher must .*\Q$path\E/);
+    }
+}
+
+# The module elsewhere, without the program beside it.
+my $installed = '/usr/lib/apache2/modules/cgi-launcher';
+skip(-e $installed ? 'cgi-launcher is installed here' : '', sub {
+    mkdir "$dir/modules" or die;
+    copy("$build/mod_runscripts.so", "$dir/modules/") or die "copy: $!";
+    my ($ok, $output) = PrivateHttpd->check({
+        without => [qw(runscripts cgiroute)],
+        conf => "LoadModule runscripts_module $dir/modules/mod_runscripts.so\n"});
+    return !$ok && $output =~
+        m{\Q$dir\E/modules/cgi-launcher and \Q$installed\E};
+});
+
+# Named relative to ServerRoot, it is found.
+my ($ok, $output) = PrivateHttpd->check("CGILauncher \@DIR\@/../../../build/cgi-launcher\n");
+ok($ok) or print "# $output\n";
+# Not a place to configure it for one host: there is one set of launchers.
+($ok, $output) = PrivateHttpd->check(
+    "<VirtualHost *>\nCGILauncher $build/cgi-launcher\n</VirtualHost>\n");
+ok(!$ok && $output =~ /CGILauncher/);
