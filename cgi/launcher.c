@@ -224,16 +224,27 @@ static void begin_term(script_t *script)
     signal_group(script, SIGTERM);
 }
 
+/* What a script has started goes with it, unless it has left the group. */
+static void end_rest(script_t *script)
+{
+    if (kill(-script->pid, 0) && errno == ESRCH) {
+        forget(script);
+    }
+    else {
+        begin_term(script);
+    }
+}
+
 static void on_exit_status(script_t *script, int status)
 {
     script->reaped = 1;
     switch (script->state) {
     case SCRIPT_RUNNING:
         send_note(script->control_fd, CGI_NOTE_EXITED, status, 0);
-        forget(script);
+        end_rest(script);
         break;
     case SCRIPT_GRACE:
-        forget(script);
+        end_rest(script);
         break;
     case SCRIPT_TERM:
         /* The rest of its group has until the deadline. */
