@@ -31,8 +31,8 @@ my @outputs = (
 );
 for my $way (@ways) {
     my ($file, $path) = @$way;
-    for (@outputs) {
-        my ($name, $bytes) = @$_;
+    for my $output (@outputs) {
+        my ($name, $bytes) = @$output;
         my $url = "$path?" . escape($bytes);
         for my $version ('1.1', '1.0') {
             my @keep = $version eq '1.0'
