@@ -253,18 +253,26 @@ static int handler(request_rec *r)
 /* ---- start-up
  * ------------------------------------------------------------------- */
 
-/* suexec refuses interpreters: better now than at each request. */
+/* suexec refuses interpreters: better now than at each request. What a
+ * virtual host inherits may never be asked for there. */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                         server_rec *s)
 {
+    const cgiroute_server_t *main_server = NULL;
+
     (void)pconf;
     (void)plog;
     for (; s; s = s->next) {
         const cgiroute_server_t *server =
             ap_get_module_config(s->module_config, &cgiroute_module);
-        const char *error = cgi_exec_check_interpreter(ptemp, s);
+        const char *error = server == main_server
+                                ? NULL
+                                : cgi_exec_check_interpreter(ptemp, s);
         int i;
 
+        if (!main_server) {
+            main_server = server;
+        }
         for (i = 0; error && i < server->routes->nelts; i++) {
             const cgiroute_t *route =
                 APR_ARRAY_IDX(server->routes, i, const cgiroute_t *);

@@ -161,6 +161,9 @@ static const char *const *make_argv(const launchers_t *l, apr_pool_t *p)
             APR_ARRAY_PUSH(argv, const char *) = "-g";
             APR_ARRAY_PUSH(argv, const char *) = *groups;
         }
+        if (ap_unixd_config.suexec_enabled) {
+            APR_ARRAY_PUSH(argv, const char *) = "-k";
+        }
     }
     if (ap_unixd_config.chroot_dir) {
         APR_ARRAY_PUSH(argv, const char *) = "-r";

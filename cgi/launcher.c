@@ -20,13 +20,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -582,11 +585,29 @@ static void reset_signals(void)
     }
 }
 
+/* Scripts that suexec has started belong to others. Of all that root may do,
+ * only the right to end them is kept; no script inherits it over exec. */
+static void keep_only_kill(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    memset(data, 0, sizeof(data));
+    data[0].effective = data[0].permitted = 1u << CAP_KILL;
+    if (syscall(SYS_capset, &header, data)) {
+        /* root itself does not have it: scripts may outlive their request */
+        memset(data, 0, sizeof(data));
+        if (syscall(SYS_capset, &header, data)) {
+            die("giving up root's rights");
+        }
+    }
+}
+
 /* As root: become the user that httpd's workers run as. The parent has
  * looked up the groups: with no user database needed here, the program can
  * be linked statically, and is smaller for it. */
 static void drop_privileges(const char *uid, const char *root,
-                            const gid_t *groups, int ngroups)
+                            const gid_t *groups, int ngroups, int keep_kill)
 {
     if (root && (chdir(root) || chroot(root) || chdir("/"))) {
         die(root);
@@ -594,9 +615,13 @@ static void drop_privileges(const char *uid, const char *root,
     if (uid && ngroups) {
         uid_t u = (uid_t)strtoul(uid, NULL, 10);
 
+        prctl(PR_SET_KEEPCAPS, keep_kill);
         if (setgroups((size_t)ngroups, groups) || setgid(groups[0]) ||
             setuid(u)) {
             die("becoming the user of the workers");
+        }
+        if (keep_kill) {
+            keep_only_kill();
         }
     }
 }
@@ -648,13 +673,16 @@ int main(int argc, char *argv[])
     gid_t groups[GROUPS_MAX];
     int ngroups = 0;
     struct rlimit raised;
-    int c, type = 0, privileged = 0;
+    int c, type = 0, privileged = 0, keep_kill = 0;
     socklen_t len = sizeof(type);
 
-    while ((c = getopt(argc, argv, "iu:g:r:")) != -1) {
+    while ((c = getopt(argc, argv, "iku:g:r:")) != -1) {
         switch (c) {
         case 'i':
             privileged = 1;
+            break;
+        case 'k':
+            keep_kill = 1;
             break;
         case 'u':
             uid = optarg;
@@ -681,7 +709,7 @@ int main(int argc, char *argv[])
     }
     fcntl(QUEUE_FD, F_SETFD, FD_CLOEXEC);
     setpgid(0, 0); /* Ctrl-C at a terminal is for httpd's parent only */
-    drop_privileges(uid, root, groups, ngroups);
+    drop_privileges(uid, root, groups, ngroups, keep_kill);
 
     /* Each running script holds one descriptor here. */
     if (!getrlimit(RLIMIT_NOFILE, &launcher.nofile) &&
