@@ -83,6 +83,14 @@ static int translate_name(request_rec *r)
     return OK;
 }
 
+/* static=on: what may not be had looks as if it did not exist. */
+static int hidden(const cgiroute_choice_t *choice, int status)
+{
+    return status == HTTP_FORBIDDEN && choice->route->is_static
+               ? HTTP_NOT_FOUND
+               : status;
+}
+
 /* What core does in this hook, before other mappers of files have their turn:
  * the route has mapped the request already. */
 static int map_to_storage(request_rec *r)
@@ -98,10 +106,7 @@ static int map_to_storage(request_rec *r)
         status = ap_file_walk(r);
     }
     choice->files_config = r->per_dir_config;
-    /* static=on: every failure looks the same */
-    return status == HTTP_FORBIDDEN && choice->route->is_static
-               ? HTTP_NOT_FOUND
-               : status;
+    return hidden(choice, status);
 }
 
 /* Whether a SetHandler that counts came in between two configurations. */
@@ -201,9 +206,17 @@ static int set_environment(request_rec *r)
     }
     if (conf->env) {
         cgiroute_set_environment(r);
-        cgiroute_drop_shadowing_headers(r);
     }
     return OK;
+}
+
+/* Whoever handles the request: mod_dir and others may have merged it with one
+ * that had its own idea of the same variables. */
+static void insert_filter(request_rec *r)
+{
+    if (config_of(r)->choice) {
+        cgiroute_keep_environment(r);
+    }
 }
 
 static int handler(request_rec *r)
@@ -235,9 +248,6 @@ static int handler(request_rec *r)
         return fail(r, HTTP_FORBIDDEN,
                     "a script of a route with exec= must be readable");
     }
-    if (conf->env) {
-        cgiroute_drop_shadowing_headers(r); /* again, after a redirect */
-    }
     name = ap_strrchr_c(choice->place.script, '/');
     options.script = choice->place.script + strlen(choice->place.chroot);
     options.root = *choice->place.chroot ? choice->place.chroot : NULL;
@@ -247,7 +257,7 @@ static int handler(request_rec *r)
     options.nph = name && strncmp(name, "/nph-", 5) == 0;
     options.query_args = 0;
     options.dir = &conf->exec;
-    return cgi_exec_run(r, &options);
+    return hidden(choice, cgi_exec_run(r, &options));
 }
 
 /* ---- start-up
@@ -341,6 +351,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_perdir_config(post_perdir_config, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_fixups(set_handler, core, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(set_environment, env, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

@@ -9,6 +9,8 @@
 
 #include "cgiroute/route.h"
 
+#include <unistd.h>
+
 APLOG_USE_MODULE(cgiroute);
 
 /* What trying one route came to. */
@@ -233,6 +235,26 @@ static const char *check_environment(const attempt_t *a)
     return why;
 }
 
+/* static=on: what the file's execute bits say, of whomever. A program that
+ * httpd may not run is not a text that it may show. */
+static outcome_e judge_static(attempt_t *a)
+{
+    cgiroute_choice_t *c = a->choice;
+
+    if (a->r->finfo.protection &
+        (APR_UEXECUTE | APR_GEXECUTE | APR_WEXECUTE)) {
+        return CHOSEN;
+    }
+    if (*c->path_info) {
+        return refuse(a, HTTP_NOT_FOUND, "nothing is below a file");
+    }
+    if (access(c->place.script, R_OK) != 0) {
+        return refuse(a, HTTP_NOT_FOUND, "the file can't be read");
+    }
+    c->is_file = 1;
+    return CHOSEN;
+}
+
 static outcome_e try_route(attempt_t *a)
 {
     const cgiroute_t *route = a->route;
@@ -284,15 +306,9 @@ static outcome_e try_route(attempt_t *a)
         return outcome;
     }
     outcome = set_path_info(a, rest);
-    if (outcome == CHOSEN && route->is_static && !c->status &&
-        !(a->r->finfo.protection &
-          (APR_UEXECUTE | APR_GEXECUTE | APR_WEXECUTE))) {
-        if (*c->path_info) {
-            return refuse(a, HTTP_NOT_FOUND, "nothing is below a file");
-        }
-        c->is_file = 1;
-    }
-    return outcome;
+    return outcome == CHOSEN && !c->status && route->is_static
+               ? judge_static(a)
+               : outcome;
 }
 
 /* ---- all routes
@@ -342,6 +358,7 @@ int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice)
         return DECLINED;
     }
     *choice = apr_pmemdup(r->pool, &work, sizeof(work));
+    (*choice)->values = apr_table_make(r->pool, 4);
     if (work.status) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                       "route %s (%s:%d) refuses the request with %d: %s",

@@ -25,18 +25,20 @@ static const char *const server_variables[] = {
     "SERVER_SOFTWARE",
 };
 
-/* Whether two names are the same to a script: all but letters and digits
- * becomes "_" on the way into its environment. */
-static int same_name(const char *name, const char *variable)
+/* What a character of a name becomes on its way into a script's environment;
+ * without case, as httpd's tables are. */
+static int in_name(char c)
 {
-    for (; *name && *variable; name++, variable++) {
-        int c = apr_isalnum(*name) ? *name : '_';
+    return apr_isalnum(c) ? apr_toupper(c) : '_';
+}
 
-        if (apr_toupper(c) != apr_toupper(*variable)) {
-            return 0;
-        }
+static int same_name(const char *a, const char *b)
+{
+    while (*a && *b && in_name(*a) == in_name(*b)) {
+        a++;
+        b++;
     }
-    return !*name && !*variable;
+    return !*a && !*b;
 }
 
 int cgiroute_is_server_variable(const char *name)
@@ -61,61 +63,61 @@ void cgiroute_set_environment(request_rec *r)
 {
     const cgiroute_dir_t *conf = config_of(r);
     const int with_mod_env = ap_find_linked_module("mod_env.c") != NULL;
+    apr_table_t *values = conf->choice->values;
     int i;
 
+    /* mod_env puts its values behind those of the same name: the last counts
+     */
+    apr_table_compress(r->subprocess_env, APR_OVERLAP_TABLES_SET);
     for (i = 0; i < conf->env->nelts; i++) {
         const cgiroute_env_t *env =
             &APR_ARRAY_IDX(conf->env, i, const cgiroute_env_t);
+        const char *now = apr_table_get(r->subprocess_env, env->name);
 
-        if (with_mod_env) {
-            const char *now = apr_table_get(r->subprocess_env, env->name);
-
-            /* UnsetEnv, or another SetEnv with more right, had its way */
-            if (!now || strcmp(now, env->raw) != 0) {
-                continue;
-            }
+        /* UnsetEnv, or another SetEnv with more right, had its way? */
+        if (with_mod_env && (!now || strcmp(now, env->raw) != 0)) {
+            apr_table_unset(values, env->name);
         }
-        if (cgiroute_is_server_variable(env->name)) {
+        else if (cgiroute_is_server_variable(env->name)) {
             apr_table_unset(r->subprocess_env, env->name);
-            continue;
         }
-        apr_table_setn(r->subprocess_env, env->name,
-                       route_template_expand(r->pool, env->value,
-                                             &conf->choice->match,
-                                             conf->choice->host));
-    }
-}
-
-/* Whether a request header becomes the variable of that name. */
-static int becomes(const char *header, const char *variable)
-{
-    return strncmp(variable, "HTTP_", 5) == 0 &&
-           same_name(header, variable + 5);
-}
-
-void cgiroute_drop_shadowing_headers(request_rec *r)
-{
-    const cgiroute_dir_t *conf = config_of(r);
-    int i, j;
-
-    for (i = 0; i < conf->env->nelts; i++) {
-        const char *name =
-            APR_ARRAY_IDX(conf->env, i, const cgiroute_env_t).name;
-        const apr_array_header_t *headers;
-
-        if (!apr_table_get(r->subprocess_env, name)) {
-            continue;
-        }
-        headers = apr_table_elts(r->headers_in);
-        for (j = headers->nelts - 1; j >= 0; j--) {
-            const char *key =
-                APR_ARRAY_IDX(headers, j, const apr_table_entry_t).key;
-
-            if (becomes(key, name)) {
-                apr_table_unset(r->headers_in, key);
-                headers = apr_table_elts(r->headers_in);
-                j = headers->nelts;
-            }
+        else {
+            apr_table_setn(values, env->name,
+                           route_template_expand(r->pool, env->value,
+                                                 &conf->choice->match,
+                                                 conf->choice->host));
         }
     }
+    cgiroute_keep_environment(r);
+}
+
+static int set_value(void *baton, const char *name, const char *value)
+{
+    request_rec *r = baton;
+    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    const char *shadow = NULL;
+    int i;
+
+    apr_table_setn(r->subprocess_env, name, value);
+    if (strncmp(name, "HTTP_", 5) != 0) {
+        return 1;
+    }
+    do {
+        shadow = NULL;
+        for (i = 0; i < headers->nelts && !shadow; i++) {
+            const char *header =
+                APR_ARRAY_IDX(headers, i, const apr_table_entry_t).key;
+
+            shadow = same_name(header, name + 5) ? header : NULL;
+        }
+        if (shadow) {
+            apr_table_unset(r->headers_in, shadow);
+        }
+    } while (shadow);
+    return 1;
+}
+
+void cgiroute_keep_environment(request_rec *r)
+{
+    apr_table_do(set_value, r, config_of(r)->choice->values, NULL);
 }

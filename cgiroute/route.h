@@ -83,6 +83,7 @@ typedef struct cgiroute_choice_t {
     int is_file;        /* serve it as a static file */
     int handed_over;    /* a SetHandler of the section has it */
     ap_conf_vector_t *files_config; /* after <Directory> and <Files> */
+    apr_table_t *values; /* of the section's SetEnv lines, when expanded */
 } cgiroute_choice_t;
 
 /* ---- config.c ------------------------------------------------------------
@@ -122,12 +123,13 @@ int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice);
 /* ---- environment.c -------------------------------------------------------
  */
 
-/** Put the expanded values of the section's SetEnv lines into
- * r->subprocess_env, where mod_env put the unexpanded ones. */
+/** Expand the section's SetEnv lines, where mod_env put their values in as
+ * they were written, and put them into r->subprocess_env. */
 void cgiroute_set_environment(request_rec *r);
 
-/** Drop the request headers that would hide a variable HTTP_* of a SetEnv. */
-void cgiroute_drop_shadowing_headers(request_rec *r);
+/** Put them there again, after a redirect inside of httpd; and drop the
+ * request headers that would become variables of the same names. */
+void cgiroute_keep_environment(request_rec *r);
 
 /** Whether a variable of that name is the server's own to set. */
 int cgiroute_is_server_variable(const char *name);
