@@ -253,6 +253,7 @@ static int handler(request_rec *r)
     options.root = *choice->place.chroot ? choice->place.chroot : NULL;
     options.work_dir = choice->place.work_dir;
     options.identity = choice->route->identity;
+    options.values = cgiroute_values(r->pool, choice);
     options.interpreter = choice->route->exec;
     options.nph = name && strncmp(name, "/nph-", 5) == 0;
     options.query_args = 0;
@@ -263,6 +264,25 @@ static int handler(request_rec *r)
 /* ---- start-up
  * ------------------------------------------------------------------- */
 
+/* Not before here: User may come after the routes. */
+static void add_identities(apr_pool_t *pconf, server_rec *s)
+{
+    for (; s; s = s->next) {
+        const cgiroute_server_t *server =
+            ap_get_module_config(s->module_config, &cgiroute_module);
+        int i;
+
+        for (i = 0; i < server->routes->nelts; i++) {
+            cgiroute_t *route = APR_ARRAY_IDX(server->routes, i, cgiroute_t *);
+
+            /* the main server's are those of a host without routes, too */
+            if ((route->user || route->path.chroot) && !route->identity) {
+                cgiroute_add_identity(pconf, route);
+            }
+        }
+    }
+}
+
 /* suexec refuses interpreters: better now than at each request. What a
  * virtual host inherits may never be asked for there. */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
@@ -270,8 +290,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 {
     const cgiroute_server_t *main_server = NULL;
 
-    (void)pconf;
     (void)plog;
+    add_identities(pconf, s);
     for (; s; s = s->next) {
         const cgiroute_server_t *server =
             ap_get_module_config(s->module_config, &cgiroute_module);

@@ -86,6 +86,10 @@ typedef struct cgi_exec_options_t {
     /** Number of another identity to run with, from
      * cgi_exec_add_identity(); 0: that of the workers. */
     unsigned int identity;
+    /** With an identity: what its references stand for, ended by NULL. The
+     * launcher puts script, root and work_dir together from these; what is
+     * said of them here is for variables and for the log. */
+    const char *const *values;
     /** With an identity: directory to chroot() to, or NULL. script,
      * interpreter and work_dir are then seen from there. */
     const char *root;

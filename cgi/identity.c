@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-#include <stdint.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,49 +9,43 @@
 
 #include "identity.h"
 
+#define ID_MAX 0xfffffffeul /* -1 is none */
+#define OWN_MAX 3           /* variables that the launcher adds */
+
 /* Variables that a worker may give to a script of another user: those of
  * RFC 3875, and those that httpd's core and its modules are known to set. A
- * name ending in * is a beginning. LD_PRELOAD and its like are not here. */
-static const char *const env_known[] = {"AUTH_TYPE",
-                                        "CONTENT_LENGTH",
-                                        "CONTENT_TYPE",
-                                        "CONTEXT_DOCUMENT_ROOT",
-                                        "CONTEXT_PREFIX",
-                                        "DATE_GMT",
-                                        "DATE_LOCAL",
-                                        "DOCUMENT_ARGS",
-                                        "DOCUMENT_NAME",
-                                        "DOCUMENT_PATH_INFO",
-                                        "DOCUMENT_ROOT",
-                                        "DOCUMENT_URI",
-                                        "GATEWAY_INTERFACE",
-                                        "HTTPS",
-                                        "HTTP_*",
-                                        "LAST_MODIFIED",
-                                        "PATH",
-                                        "PATH_INFO",
-                                        "PATH_TRANSLATED",
-                                        "QUERY_STRING",
-                                        "QUERY_STRING_UNESCAPED",
-                                        "REDIRECT_*",
-                                        "REMOTE_ADDR",
-                                        "REMOTE_HOST",
-                                        "REMOTE_IDENT",
-                                        "REMOTE_PORT",
-                                        "REMOTE_USER",
-                                        "REQUEST_METHOD",
-                                        "REQUEST_SCHEME",
-                                        "REQUEST_URI",
-                                        "SCRIPT_FILENAME",
-                                        "SCRIPT_NAME",
-                                        "SCRIPT_URI",
-                                        "SCRIPT_URL",
-                                        "SERVER_*",
-                                        "SSL_*",
-                                        "TZ",
-                                        "UNIQUE_ID",
-                                        "USER_NAME",
-                                        NULL};
+ * name ending in * is a beginning. Nothing that a program or its libraries
+ * take orders from is here: LD_PRELOAD, SSL_CERT_FILE, TZ, IFS and so on. */
+static const char *const env_known[] = {
+    "AUTHENTICATE_*", "AUTHORIZE_*",
+    "AUTH_TYPE",      "CONTENT_LENGTH",
+    "CONTENT_TYPE",   "CONTEXT_DOCUMENT_ROOT",
+    "CONTEXT_PREFIX", "DATE_GMT",
+    "DATE_LOCAL",     "DOCUMENT_ARGS",
+    "DOCUMENT_NAME",  "DOCUMENT_PATH_INFO",
+    "DOCUMENT_ROOT",  "DOCUMENT_URI",
+    "ERROR_NOTES",    "GATEWAY_INTERFACE",
+    "H2PUSH",         "H2_*",
+    "HTTP2",          "HTTPS",
+    "HTTP_*",         "LAST_MODIFIED",
+    "PATH_INFO",      "PATH_TRANSLATED",
+    "QUERY_STRING",   "QUERY_STRING_UNESCAPED",
+    "REDIRECT_*",     "REMOTE_ADDR",
+    "REMOTE_HOST",    "REMOTE_IDENT",
+    "REMOTE_PORT",    "REMOTE_USER",
+    "REQUEST_METHOD", "REQUEST_SCHEME",
+    "REQUEST_URI",    "SCRIPT_NAME",
+    "SCRIPT_URI",     "SCRIPT_URL",
+    "SERVER_*",       "SSL_CIPHER*",
+    "SSL_CLIENT_*",   "SSL_COMPRESS_METHOD",
+    "SSL_PROTOCOL",   "SSL_SECURE_RENEG",
+    "SSL_SERVER_*",   "SSL_SESSION_*",
+    "SSL_SRP_*",      "SSL_TLS_SNI",
+    "SSL_VERSION_*",  "UNIQUE_ID",
+    "USER_NAME",      NULL};
+
+/* ---- bytes -----------------------------------------------------------------
+ */
 
 /* Strings one after the other, each with its NUL. */
 typedef struct writer_t {
@@ -77,12 +71,6 @@ static void put_number(writer_t *w, unsigned long number)
     put(w, text);
 }
 
-static void put_path(writer_t *w, const cgi_identity_path_t *path)
-{
-    put(w, path->fixed ? path->fixed : "");
-    put_number(w, path->open != 0);
-}
-
 static void put_list(writer_t *w, const char *const *list)
 {
     unsigned long n = 0;
@@ -96,6 +84,20 @@ static void put_list(writer_t *w, const char *const *list)
     }
 }
 
+static void put_vars(writer_t *w, const cgi_identity_var_t *vars)
+{
+    unsigned long n = 0;
+
+    while (vars && vars[n].name) {
+        n++;
+    }
+    put_number(w, n);
+    for (; n; n--, vars++) {
+        put(w, vars->name);
+        put_list(w, vars->value);
+    }
+}
+
 static void put_all(writer_t *w, const cgi_identity_t *identities, int n)
 {
     put_number(w, (unsigned long)n);
@@ -103,12 +105,12 @@ static void put_all(writer_t *w, const cgi_identity_t *identities, int n)
         put_number(w, identities->uid);
         put_number(w, identities->gid);
         put_list(w, identities->groups);
-        put_path(w, &identities->root);
-        put_path(w, &identities->script);
-        put_path(w, &identities->dir);
-        put_number(w, identities->any_names != 0);
+        put(w, identities->values);
+        put_list(w, identities->root);
+        put_list(w, identities->script);
+        put_list(w, identities->dir);
         put_list(w, identities->interpreter);
-        put_list(w, identities->env_names);
+        put_vars(w, identities->vars);
     }
 }
 
@@ -143,35 +145,32 @@ static const char *take(reader_t *r)
     return string;
 }
 
-static unsigned long take_number(reader_t *r)
+static unsigned long take_number(reader_t *r, unsigned long max)
 {
     const char *text = take(r);
     char *end;
-    unsigned long number = strtoul(text, &end, 10);
+    unsigned long number;
 
-    if (!apr_isdigit(*text) || *end) {
+    errno = 0;
+    number = strtoul(text, &end, 10);
+    if (!apr_isdigit(*text) || *end || errno || number > max) {
         r->bad = 1;
         return 0;
     }
     return number;
 }
 
-static void take_path(reader_t *r, cgi_identity_path_t *path)
+/* The length of a list, of which each element takes a byte at least. */
+static unsigned long take_length(reader_t *r)
 {
-    path->fixed = take(r);
-    path->open = take_number(r) != 0;
+    return take_number(r, (unsigned long)(r->end - r->at));
 }
 
 static const char *const *take_list(reader_t *r, apr_pool_t *p)
 {
-    unsigned long i, n = take_number(r);
-    const char **list;
+    unsigned long i, n = take_length(r);
+    const char **list = apr_palloc(p, (n + 1) * sizeof(*list));
 
-    if (n > (unsigned long)(r->end - r->at)) {
-        r->bad = 1;
-        n = 0;
-    }
-    list = apr_palloc(p, (n + 1) * sizeof(*list));
     for (i = 0; i < n; i++) {
         list[i] = take(r);
     }
@@ -179,82 +178,206 @@ static const char *const *take_list(reader_t *r, apr_pool_t *p)
     return n ? list : NULL;
 }
 
+/* A list of words, and each is one. */
+static cgi_identity_text_t take_text(reader_t *r, const char *values,
+                                     apr_pool_t *p)
+{
+    cgi_identity_text_t text = take_list(r, p), word;
+
+    for (word = text; word && *word; word++) {
+        const char *number = *word + 1;
+
+        if (**word == '$') {
+            if (!*number || strspn(number, "0123456789") != strlen(number) ||
+                strtoul(number, NULL, 10) >= strlen(values)) {
+                r->bad = 1;
+            }
+        }
+        else if (**word != '=') {
+            r->bad = 1;
+        }
+    }
+    return text;
+}
+
+static const cgi_identity_var_t *take_vars(reader_t *r, const char *values,
+                                           apr_pool_t *p)
+{
+    unsigned long i, n = take_length(r);
+    cgi_identity_var_t *vars = apr_pcalloc(p, (n + 1) * sizeof(*vars));
+
+    for (i = 0; i < n; i++) {
+        vars[i].name = take(r);
+        vars[i].value = take_text(r, values, p);
+    }
+    return n ? vars : NULL;
+}
+
 apr_status_t cgi_identity_decode(cgi_identity_t **identities, int *n,
                                  void *data, apr_size_t size, apr_pool_t *p)
 {
     reader_t r = {data, (const char *)data + size, 0};
-    unsigned long i, count = take_number(&r);
+    unsigned long i, count = take_length(&r);
 
-    if (r.bad || count > size) {
-        return APR_EINVAL;
-    }
     *n = (int)count;
     *identities = apr_pcalloc(p, (count + 1) * sizeof(**identities));
     for (i = 0; i < count && !r.bad; i++) {
         cgi_identity_t *id = &(*identities)[i];
 
-        id->uid = (uid_t)take_number(&r);
-        id->gid = (gid_t)take_number(&r);
+        id->uid = (uid_t)take_number(&r, ID_MAX);
+        id->gid = (gid_t)take_number(&r, ID_MAX);
         id->groups = take_list(&r, p);
-        take_path(&r, &id->root);
-        take_path(&r, &id->script);
-        take_path(&r, &id->dir);
-        id->any_names = take_number(&r) != 0;
+        id->values = take(&r);
+        id->root = take_text(&r, id->values, p);
+        id->script = take_text(&r, id->values, p);
+        id->dir = take_text(&r, id->values, p);
         id->interpreter = take_list(&r, p);
-        id->env_names = take_list(&r, p);
+        id->vars = take_vars(&r, id->values, p);
+        if (id->uid == 0 || !id->script ||
+            strspn(id->values, "nah") != strlen(id->values)) {
+            r.bad = 1;
+        }
     }
     return r.bad || r.at != r.end ? APR_EINVAL : APR_SUCCESS;
 }
 
-/* What a request chose, from byte fixed on: names, and none that leads
- * elsewhere. */
-static int is_safe_tail(const char *tail, apr_size_t fixed, int any)
+/* ---- what a worker says
+ * -----------------------------------------------------
+ */
+
+static int is_dots(const char *segment, apr_size_t len)
 {
-    const char *segment, *end;
+    return (len == 1 || len == 2) && segment[0] == '.' &&
+           segment[len - 1] == '.';
+}
 
-    for (segment = tail;; segment = end + 1) {
-        const char *c;
+/* No way to another directory, and nothing that a log or a header would
+ * break at. */
+static int leads_astray(const char *text)
+{
+    const char *end;
 
-        end = segment + strcspn(segment, "/");
-        if (!any && segment >= tail + fixed &&
-            (*segment == '.' || *segment == '-')) {
-            return 0;
-        }
-        if ((end - segment == 1 && segment[0] == '.') ||
-            (end - segment == 2 && segment[0] == '.' && segment[1] == '.')) {
-            return 0;
-        }
-        for (c = segment; c < end; c++) {
-            if (*c == '\n' || *c == '\r') {
-                return 0;
-            }
-            /* ":" stands for a dot at the beginning of a host's name */
-            if (!any && !apr_isalnum(*c) && !strchr("._-:", *c)) {
-                return 0;
-            }
+    if (strpbrk(text, "\r\n")) {
+        return 1;
+    }
+    for (;; text = end + 1) {
+        end = text + strcspn(text, "/");
+        if (is_dots(text, (apr_size_t)(end - text))) {
+            return 1;
         }
         if (!*end) {
-            return 1;
+            return 0;
         }
     }
 }
 
-static int matches(const cgi_identity_path_t *path, const char *value, int any)
-{
-    apr_size_t len = strlen(path->fixed), start = len;
+/* ASCII only, whatever the locale. */
+#define NAME "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+#define PLAIN NAME ".-"
 
-    if (!path->open) {
-        return !strcmp(path->fixed, value);
-    }
-    /* The fixed part may end within a segment: hold the whole of that
-     * segment against the rule, so that "/srv/." + "." is no way up. */
-    if (strncmp(path->fixed, value, len)) {
+static int is_value(const char *text, char rule)
+{
+    const char *segment;
+
+    if (leads_astray(text)) {
         return 0;
     }
-    while (start && value[start - 1] != '/') {
-        start--;
+    switch (rule) {
+    case CGI_VALUE_ANY:
+        return 1;
+    case CGI_VALUE_HOST: /* ":" stands for a dot at its beginning, and is in
+                            an address of IPv6 as the brackets are */
+        return *text && *text != '.' && !text[strspn(text, PLAIN ":[]")];
+    case CGI_VALUE_NAMES:
+        if (text[strspn(text, PLAIN "/")]) {
+            return 0;
+        }
+        for (segment = text; segment; segment = strchr(segment, '/')) {
+            segment += strspn(segment, "/");
+            if (*segment == '.' || *segment == '-') {
+                return 0;
+            }
+        }
+        return 1;
+    default:
+        return 0;
     }
-    return is_safe_tail(value + start, len - start, any);
+}
+
+static int are_values(const char *rules, const char *const *values)
+{
+    for (; *rules && *values; rules++, values++) {
+        if (!is_value(*values, *rules)) {
+            return 0;
+        }
+    }
+    return !*rules && !*values;
+}
+
+/* ---- what the launcher makes of it
+ * ------------------------------------------
+ */
+
+static const char *word_text(const char *word, const char *const *values)
+{
+    return *word == '=' ? word + 1 : values[strtoul(word + 1, NULL, 10)];
+}
+
+/* A text with the values in it. */
+static char *expand(cgi_identity_text_t text, const char *const *values,
+                    apr_pool_t *p)
+{
+    cgi_identity_text_t word;
+    apr_size_t len = 1;
+    char *result, *to;
+
+    for (word = text; word && *word; word++) {
+        len += strlen(word_text(*word, values));
+    }
+    result = to = apr_palloc(p, len);
+    for (word = text; word && *word; word++) {
+        len = strlen(word_text(*word, values));
+        memcpy(to, word_text(*word, values), len);
+        to += len;
+    }
+    *to = '\0';
+    return result;
+}
+
+/* The root directory, as it is: without a value it would be another one,
+ * higher up. @return NULL: it is none */
+static const char *expand_root(cgi_identity_text_t text,
+                               const char *const *values, apr_pool_t *p)
+{
+    const char *root;
+
+    if (!text) {
+        return "";
+    }
+    root = expand(text, values, p);
+    return *root == '/' && root[strlen(root) - 1] != '/' &&
+                   !strstr(root, "//") && !leads_astray(root)
+               ? root
+               : NULL;
+}
+
+/* A path, with one slash where there are more: an empty value leaves two.
+ * @return NULL: it is none */
+static const char *expand_path(cgi_identity_text_t text,
+                               const char *const *values, apr_pool_t *p)
+{
+    char *path = expand(text, values, p);
+    char *from, *to = path;
+
+    for (from = path; *from; from++) {
+        if (*from != '/' || from[1] != '/') {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+    /* Values are safe by themselves; beside text of the configuration they
+     * could still make up such a name. */
+    return *path == '/' && !leads_astray(path) ? path : NULL;
 }
 
 static int name_is(const char *known, const char *entry, apr_size_t len)
@@ -267,37 +390,86 @@ static int name_is(const char *known, const char *entry, apr_size_t len)
     return len == known_len && !strncmp(known, entry, len);
 }
 
-static int is_listed(const char *const *list, const char *entry,
-                     apr_size_t len)
+/* Of a variable that the configuration does not set. */
+static int is_known(const char *entry, apr_size_t len,
+                    const cgi_identity_t *identity)
 {
-    for (; list && *list; list++) {
-        if (name_is(*list, entry, len)) {
-            return 1;
-        }
+    const char *const *known = env_known;
+
+    /* A header Proxy is no proxy for the script (CVE-2016-5385). */
+    if (name_is("HTTP_PROXY", entry, len)) {
+        return 0;
     }
-    return 0;
+    /* Means nothing in another root; and after an internal redirect php-cgi
+     * takes it for the script. */
+    if (name_is("PATH_TRANSLATED", entry, len) &&
+        (identity->root || identity->interpreter)) {
+        return 0;
+    }
+    while (*known && !name_is(*known, entry, len)) {
+        known++;
+    }
+    return *known != NULL;
 }
 
-static const char *const *filter_env(const cgi_identity_t *identity,
-                                     const char *const *env, apr_pool_t *p)
+/* The configuration sets it: is this one of the values that it can have?
+ * @return -1: the configuration does not set it */
+static int is_configured(const cgi_identity_t *identity, const char *entry,
+                         apr_size_t len, const char *const *values,
+                         apr_pool_t *p)
 {
-    const char **safe;
-    int i, n = 0;
+    const cgi_identity_var_t *var;
+    int result = -1;
 
-    for (i = 0; env[i]; i++) {
-        ;
-    }
-    safe = apr_palloc(p, ((apr_size_t)i + 1) * sizeof(*safe));
-    for (i = 0; env[i]; i++) {
-        apr_size_t len = strcspn(env[i], "=");
-
-        if (env[i][len] && strncmp(env[i], "LD_", 3) &&
-            (is_listed(env_known, env[i], len) ||
-             is_listed(identity->env_names, env[i], len))) {
-            safe[n++] = env[i];
+    for (var = identity->vars; var && var->name; var++) {
+        if (name_is(var->name, entry, len)) {
+            result = !strcmp(expand(var->value, values, p), entry + len + 1);
+            if (result) {
+                break;
+            }
         }
     }
-    safe[n] = NULL;
+    return result;
+}
+
+static const char *const *make_env(const cgi_identity_t *identity,
+                                   const cgi_wire_request_t *request,
+                                   const char *script, apr_pool_t *p)
+{
+    const char **safe, **to;
+    int i, n = 0, has_path = 0, has_tz = 0;
+
+    while (request->env[n]) {
+        n++;
+    }
+    safe = to = apr_palloc(p, ((apr_size_t)n + OWN_MAX + 1) * sizeof(*safe));
+    for (i = 0; i < n; i++) {
+        const char *entry = request->env[i];
+        apr_size_t len = strspn(entry, NAME);
+        int configured;
+
+        if (!len || entry[len] != '=' || name_is("LD_*", entry, len)) {
+            continue;
+        }
+        configured = is_configured(identity, entry, len, request->values, p);
+        if (configured > 0) {
+            has_path |= name_is("PATH", entry, len);
+            has_tz |= name_is("TZ", entry, len);
+        }
+        else if (configured == 0 || !is_known(entry, len, identity)) {
+            continue;
+        }
+        *to++ = entry;
+    }
+    /* What php-cgi and a shell act upon comes from here. */
+    *to++ = apr_pstrcat(p, "SCRIPT_FILENAME=", script, NULL);
+    if (!has_path) {
+        *to++ = "PATH=/bin";
+    }
+    if (!has_tz && getenv("TZ")) {
+        *to++ = apr_pstrcat(p, "TZ=", getenv("TZ"), NULL);
+    }
+    *to = NULL;
     return safe;
 }
 
@@ -317,29 +489,40 @@ static const char *const *make_argv(const cgi_identity_t *identity,
         n++;
     }
     argv = apr_palloc(p, ((apr_size_t)n + 2) * sizeof(*argv));
-    memcpy(argv, identity->interpreter, (size_t)n * sizeof(*argv));
+    memcpy(argv, identity->interpreter, (apr_size_t)n * sizeof(*argv));
     argv[n] = script;
     argv[n + 1] = NULL;
     return argv;
+}
+
+/* The directory of a file, with a slash behind it. */
+static const char *directory_of(const char *path, apr_pool_t *p)
+{
+    return apr_pstrmemdup(p, path,
+                          (apr_size_t)(strrchr(path, '/') + 1 - path));
 }
 
 const char *cgi_identity_check(const cgi_identity_t *identity,
                                const cgi_wire_request_t *request,
                                cgi_wire_request_t *safe, apr_pool_t *p)
 {
-    if (!matches(&identity->root, request->root, identity->any_names)) {
-        return "its root directory is not the route's";
-    }
-    if (!matches(&identity->script, request->script, identity->any_names)) {
-        return "its script is not the route's";
-    }
-    if (!matches(&identity->dir, request->dir, identity->any_names)) {
-        return "its working directory is not the route's";
+    const char *const *values = request->values;
+    const char *script;
+
+    if (!are_values(identity->values, values)) {
+        return "its values are not what the route's references may be";
     }
     *safe = *request;
-    safe->path =
-        identity->interpreter ? identity->interpreter[0] : request->script;
-    safe->argv = make_argv(identity, request->script, p);
-    safe->env = filter_env(identity, request->env, p);
+    script = expand_path(identity->script, values, p);
+    safe->root = expand_root(identity->root, values, p);
+    safe->dir = identity->dir ? expand_path(identity->dir, values, p)
+                : script      ? directory_of(script, p)
+                              : NULL;
+    if (!script || !safe->root || !safe->dir) {
+        return "its values make no path";
+    }
+    safe->path = identity->interpreter ? identity->interpreter[0] : script;
+    safe->argv = make_argv(identity, script, p);
+    safe->env = make_env(identity, request, script, p);
     return NULL;
 }

@@ -215,9 +215,8 @@ static void make_request(cgi_exec_t *x, cgi_wire_request_t *request)
     request->dir = x->options->work_dir
                        ? x->options->work_dir
                        : ap_make_dirstr_parent(x->r->pool, x->options->script);
-    request->script = x->options->script;
-    request->root = x->options->root ? x->options->root : "";
     request->identity = x->options->identity;
+    request->values = x->options->values;
     request->argv = make_argv(x, &request->path);
     request->env =
         cgi_environment_make(x->r->subprocess_env, getenv("TZ"), x->r->pool);

@@ -7,7 +7,7 @@
 #include "wire.h"
 
 /* Both sides are built together: the magic number is the version too. */
-#define MAGIC 0x43474933u
+#define MAGIC 0x43474934u
 
 typedef struct wire_header_t {
     uint32_t magic;
@@ -17,7 +17,7 @@ typedef struct wire_header_t {
     uint32_t kill_ms;
     uint32_t limits;
     uint32_t identity;
-    uint32_t unused;
+    uint32_t valuec;
     uint64_t limit[CGI_LIMIT_MAX][2]; /* soft, hard */
 } wire_header_t;
 
@@ -43,20 +43,21 @@ static char *put(char *to, const char *string)
 apr_status_t cgi_wire_encode(const cgi_wire_request_t *request, apr_pool_t *p,
                              void **data, apr_size_t *size)
 {
+    static const char *const none[] = {NULL};
+    const char *const *values = request->values ? request->values : none;
     wire_header_t header = {.magic = MAGIC};
     apr_size_t len = sizeof(header);
     char *to;
     int i;
 
-    if (!request->path || !request->dir || !request->script ||
-        !request->root || !request->argv || !request->argv[0] ||
-        !request->env) {
+    if (!request->path || !request->dir || !request->argv ||
+        !request->argv[0] || !request->env) {
         return APR_EINVAL;
     }
-    len += strlen(request->path) + 1 + strlen(request->dir) + 1 +
-           strlen(request->script) + 1 + strlen(request->root) + 1;
+    len += strlen(request->path) + 1 + strlen(request->dir) + 1;
     header.argc = measure(request->argv, &len);
     header.envc = measure(request->env, &len);
+    header.valuec = measure(values, &len);
     if (len > CGI_WIRE_MAX) {
         return E2BIG;
     }
@@ -74,13 +75,14 @@ apr_status_t cgi_wire_encode(const cgi_wire_request_t *request, apr_pool_t *p,
     memcpy(*data, &header, sizeof(header));
     to = put((char *)*data + sizeof(header), request->path);
     to = put(to, request->dir);
-    to = put(to, request->script);
-    to = put(to, request->root);
     for (i = 0; request->argv[i]; i++) {
         to = put(to, request->argv[i]);
     }
     for (i = 0; request->env[i]; i++) {
         to = put(to, request->env[i]);
+    }
+    for (i = 0; values[i]; i++) {
+        to = put(to, values[i]);
     }
     return APR_SUCCESS;
 }
@@ -127,19 +129,20 @@ apr_status_t cgi_wire_decode(cgi_wire_request_t *request, void *data,
     memcpy(&header, data, sizeof(header));
     /* Each string takes a byte at least: bounds the arrays below. */
     if (header.magic != MAGIC || header.size != size || header.argc < 1 ||
-        header.argc > size || header.envc > size ||
+        header.argc > size || header.envc > size || header.valuec > size ||
         (header.limits >> CGI_LIMIT_MAX) != 0) {
         return APR_EINVAL;
     }
     at += sizeof(header);
     if (!(request->path = take(&at, end)) ||
         !(request->dir = take(&at, end)) ||
-        !(request->script = take(&at, end)) ||
-        !(request->root = take(&at, end)) ||
         !(request->argv = take_list(&at, end, header.argc, p)) ||
-        !(request->env = take_list(&at, end, header.envc, p)) || at != end) {
+        !(request->env = take_list(&at, end, header.envc, p)) ||
+        !(request->values = take_list(&at, end, header.valuec, p)) ||
+        at != end) {
         return APR_EINVAL;
     }
+    request->root = "";
     request->kill_ms = header.kill_ms;
     request->limits = header.limits;
     request->identity = header.identity;

@@ -40,17 +40,20 @@ typedef enum {
  * environment is 6 MiB at most. */
 #define CGI_WIRE_MAX (8 * 1024 * 1024)
 
-/** One script to start. Strings are bytes, as the kernel takes them. */
+/** One script to start. Strings are bytes, as the kernel takes them. With an
+ * identity, path, dir and argv of a message do not count. */
 typedef struct cgi_wire_request_t {
-    const char *path;        /* of the program to execute */
-    const char *dir;         /* its working directory */
-    const char *script;      /* the script's path, with an identity */
-    const char *root;        /* chroot directory, with one; else "" */
-    unsigned int identity;   /* 0: none; else its number, from 1 */
-    const char *const *argv; /* ended by NULL; at least argv[0] */
-    const char *const *env;  /* ended by NULL; NAME=value */
-    unsigned int kill_ms;    /* from SIGTERM to SIGKILL; 0: never */
-    unsigned int limits;     /* bit (1 << CGI_LIMIT_x): limit[x] is set */
+    const char *path;          /* of the program to execute */
+    const char *dir;           /* its working directory */
+    const char *const *argv;   /* ended by NULL; at least argv[0] */
+    const char *const *env;    /* ended by NULL; NAME=value */
+    unsigned int identity;     /* 0: none; else its number, from 1 */
+    const char *const *values; /* of its references, ended by NULL; encoding
+                                  takes NULL too: none */
+    const char *root;          /* not sent, by cgi_identity_check(): chroot
+                                  directory, or "" */
+    unsigned int kill_ms;      /* from SIGTERM to SIGKILL; 0: never */
+    unsigned int limits;       /* bit (1 << CGI_LIMIT_x): limit[x] is set */
     struct rlimit limit[CGI_LIMIT_MAX];
 } cgi_wire_request_t;
 

@@ -493,9 +493,6 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
 
 static void add_route(cmd_parms *cmd, cgiroute_t *route)
 {
-    if (route->user || route->path.chroot) {
-        cgiroute_add_identity(cmd->pool, route);
-    }
     APR_ARRAY_PUSH(server_of(cmd->server)->routes, cgiroute_t *) = route;
 }
 

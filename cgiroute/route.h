@@ -21,6 +21,17 @@ extern module AP_MODULE_DECLARE_DATA cgiroute_module;
 /** r->handler of a request that a route answers by running a program. */
 #define CGIROUTE_HANDLER "cgiroute-script"
 
+/** Stands for a group: the path that static=on has found. */
+#define CGIROUTE_VALUE_FOUND (-3)
+
+/** What a route's templates refer to, for the privileged launcher: each
+ * reference once. */
+typedef struct cgiroute_values_t {
+    apr_array_header_t *groups; /* int: as in route_part_t, or FOUND */
+    const char *rules;          /* cgi_identity_value_e of each */
+    const char *certain;        /* what comes before FOUND in SCRIPT */
+} cgiroute_values_t;
+
 /** One CGIRoute line. Written at start-up, read by all threads. */
 typedef struct cgiroute_t {
     const char *regex;
@@ -44,6 +55,7 @@ typedef struct cgiroute_t {
     gid_t gid;
     apr_array_header_t *env_names; /* const char *: of SetEnv */
     unsigned int identity;         /* for the engine; 0: the workers' */
+    cgiroute_values_t values;      /* with an identity */
 } cgiroute_t;
 
 /** The routes of one server. */
@@ -106,8 +118,13 @@ void cgiroute_dump(apr_pool_t *p, server_rec *main_server);
  */
 
 /** Register user=, group= and chroot= of a route with the engine, once all
- * of it is known. */
+ * of the configuration is known. */
 void cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route);
+
+/** What the references of a route's identity stand for.
+ * @return ended by NULL, from p; NULL when the route has no identity */
+const char *const *cgiroute_values(apr_pool_t *p,
+                                   const cgiroute_choice_t *choice);
 
 /* ---- choose.c ------------------------------------------------------------
  */

@@ -81,6 +81,15 @@ static const char *single_slashes(char *path)
     return path;
 }
 
+/* Whether a reference without a value leaves a name out: for a root directory
+ * that would be another one, higher up. */
+static int has_gap(const char *path)
+{
+    apr_size_t n = strlen(path);
+
+    return strstr(path, "//") || (n > 0 && path[n - 1] == '/');
+}
+
 /* A directory, without a slash behind it. */
 static const char *expand(apr_pool_t *p, const route_template_t *t,
                           const route_match_t *m, const char *host)
@@ -124,6 +133,10 @@ const char *route_path_expand(apr_pool_t *p, const route_path_t *path,
         if (why) {
             return why;
         }
+    }
+    if (path->chroot &&
+        has_gap(route_template_expand(p, path->chroot, m, host))) {
+        return "a name in chroot= would be empty";
     }
     place->chroot = path->chroot ? expand(p, path->chroot, m, host) : "";
     dir = path->dir ? expand(p, path->dir, m, host) : NULL;

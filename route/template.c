@@ -7,15 +7,6 @@
 
 #include "route/template.h"
 
-#define PART_LITERAL (-1)
-#define PART_HOST (-2)
-
-typedef struct part_t {
-    int group; /* number of a group, or one of the above */
-    const char *text;
-    apr_size_t length;
-} part_t;
-
 struct route_template_t {
     const char *text;
     const char *literal;
@@ -26,7 +17,7 @@ struct route_template_t {
 static void add_part(route_template_t *t, int group, const char *text,
                      apr_size_t length)
 {
-    part_t *part = apr_array_push(t->parts);
+    route_part_t *part = apr_array_push(t->parts);
 
     part->group = group;
     part->text = text;
@@ -80,10 +71,10 @@ const char *route_template_parse(apr_pool_t *p,
 {
     route_template_t *t = apr_pcalloc(p, sizeof(*t));
     const char *s, *err = NULL;
-    const part_t *first;
+    const route_part_t *first;
 
     t->text = text;
-    t->parts = apr_array_make(p, 4, sizeof(part_t));
+    t->parts = apr_array_make(p, 4, sizeof(route_part_t));
     for (s = text; *s && !err; s++) {
         if ((*s == '\\' || *s == '$') && apr_isdigit(s[1])) {
             err = add_number(p, t, *++s, pattern);
@@ -96,7 +87,7 @@ const char *route_template_parse(apr_pool_t *p,
             if (strncmp(s, "%{host}", 7) != 0) {
                 return "must not have %{ before anything but host}";
             }
-            add_part(t, PART_HOST, NULL, 0);
+            add_part(t, ROUTE_PART_HOST, NULL, 0);
             t->has_host = 1;
             s += 6;
         }
@@ -104,12 +95,12 @@ const char *route_template_parse(apr_pool_t *p,
             if (!s[1] || !strchr("\\$%", s[1])) {
                 return "must have a digit, {name}, \\, $ or % after \\";
             }
-            add_part(t, PART_LITERAL, ++s, 1);
+            add_part(t, ROUTE_PART_LITERAL, ++s, 1);
         }
         else {
             apr_size_t n = 1 + strcspn(s + 1, "\\$%");
 
-            add_part(t, PART_LITERAL, s, n);
+            add_part(t, ROUTE_PART_LITERAL, s, n);
             s += n - 1;
         }
     }
@@ -118,9 +109,9 @@ const char *route_template_parse(apr_pool_t *p,
     }
 
     t->literal = "";
-    for (first = (const part_t *)t->parts->elts;
-         first < (const part_t *)t->parts->elts + t->parts->nelts &&
-         first->group == PART_LITERAL;
+    for (first = (const route_part_t *)t->parts->elts;
+         first < (const route_part_t *)t->parts->elts + t->parts->nelts &&
+         first->group == ROUTE_PART_LITERAL;
          first++) {
         t->literal =
             apr_pstrcat(p, t->literal,
@@ -131,14 +122,14 @@ const char *route_template_parse(apr_pool_t *p,
 }
 
 /* The text that a part stands for. */
-static void part_value(const part_t *part, const route_match_t *m,
+static void part_value(const route_part_t *part, const route_match_t *m,
                        const char *host, const char **text, apr_size_t *length)
 {
-    if (part->group == PART_LITERAL) {
+    if (part->group == ROUTE_PART_LITERAL) {
         *text = part->text;
         *length = part->length;
     }
-    else if (part->group == PART_HOST) {
+    else if (part->group == ROUTE_PART_HOST) {
         *text = host;
         *length = strlen(host);
     }
@@ -156,7 +147,7 @@ static void part_value(const part_t *part, const route_match_t *m,
 const char *route_template_expand(apr_pool_t *p, const route_template_t *t,
                                   const route_match_t *m, const char *host)
 {
-    const part_t *parts = (const part_t *)t->parts->elts;
+    const route_part_t *parts = (const route_part_t *)t->parts->elts;
     apr_size_t total = 0, length;
     const char *text;
     char *result, *out;
@@ -180,7 +171,7 @@ const char *route_template_check(const route_template_t *t,
                                  const route_match_t *m, const char *host,
                                  route_names_e names)
 {
-    const part_t *parts = (const part_t *)t->parts->elts;
+    const route_part_t *parts = (const route_part_t *)t->parts->elts;
     int i;
 
     for (i = 0; i < t->parts->nelts; i++) {
@@ -199,6 +190,22 @@ const char *route_template_check(const route_template_t *t,
     return NULL;
 }
 
+const route_part_t *route_template_parts(const route_template_t *t, int *n)
+{
+    *n = t->parts->nelts;
+    return (const route_part_t *)t->parts->elts;
+}
+
+const char *route_template_part(apr_pool_t *p, const route_part_t *part,
+                                const route_match_t *m, const char *host)
+{
+    const char *text;
+    apr_size_t length;
+
+    part_value(part, m, host, &text, &length);
+    return apr_pstrmemdup(p, text, length);
+}
+
 const char *route_template_text(const route_template_t *t)
 {
     return t->text;
@@ -211,11 +218,11 @@ const char *route_template_literal(const route_template_t *t)
 
 int route_template_has_references(const route_template_t *t)
 {
-    const part_t *parts = (const part_t *)t->parts->elts;
+    const route_part_t *parts = (const route_part_t *)t->parts->elts;
     int i;
 
     for (i = 0; i < t->parts->nelts; i++) {
-        if (parts[i].group != PART_LITERAL) {
+        if (parts[i].group != ROUTE_PART_LITERAL) {
             return 1;
         }
     }

@@ -14,6 +14,16 @@
 
 typedef struct route_template_t route_template_t;
 
+#define ROUTE_PART_LITERAL (-1)
+#define ROUTE_PART_HOST (-2)
+
+/** A template's parts in a row: text, or a reference. */
+typedef struct route_part_t {
+    int group;        /* number of a group, or one of the above */
+    const char *text; /* not ended by NUL; with ROUTE_PART_LITERAL */
+    apr_size_t length;
+} route_part_t;
+
 /**
  * Parse a template.
  * @param p       owns the result; text must live as long
@@ -42,6 +52,13 @@ const char *route_template_text(const route_template_t *t);
 
 /** The literal text before the first reference. */
 const char *route_template_literal(const route_template_t *t);
+
+/** All parts; *n is their number. */
+const route_part_t *route_template_parts(const route_template_t *t, int *n);
+
+/** The text that a part stands for. @return allocated from p */
+const char *route_template_part(apr_pool_t *p, const route_part_t *part,
+                                const route_match_t *m, const char *host);
 
 /** Whether there is any reference; whether one is %{host}. */
 int route_template_has_references(const route_template_t *t);
