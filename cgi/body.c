@@ -144,6 +144,13 @@ static apr_status_t collect(cgi_exec_t *x, apr_read_type_e block)
                                                                : rv;
 }
 
+void cgi_body_peek(cgi_exec_t *x)
+{
+    if (x->body != CGI_BODY_DONE && !x->r->expecting_100) {
+        (void)collect(x, APR_NONBLOCK_READ);
+    }
+}
+
 /* Drop what was passed on. */
 static void consume(cgi_exec_t *x, apr_size_t n)
 {

@@ -172,6 +172,9 @@ int cgi_body_init(cgi_exec_t *x);
 /** Move as much as can be moved without waiting. @return OK or a status. */
 int cgi_body_step(cgi_exec_t *x);
 
+/** Take in what the client has sent already, for ScriptLog. */
+void cgi_body_peek(cgi_exec_t *x);
+
 /* response.c: from the script's stdout to the client */
 
 /** Prepare for the script's output. @return OK or a status */

@@ -18,8 +18,6 @@
 #include "apr_strings.h"
 
 #include "http_core.h"
-#include "http_protocol.h"
-#include "util_filter.h"
 
 #include "exec_private.h"
 
@@ -138,38 +136,6 @@ void cgi_scriptlog_failed(cgi_exec_t *x, int status, const char *message)
     log->whole = x->phase == CGI_PHASE_HEADER && x->attempts &&
                  !x->fail_errno && status >= HTTP_INTERNAL_SERVER_ERROR &&
                  status != HTTP_SERVICE_UNAVAILABLE;
-}
-
-/* A script that fails at once has not been given its body. What has come of
- * it belongs to the story. */
-static void take_rest(cgi_exec_t *x)
-{
-    const cgi_scriptlog_t *log = x->script_log;
-    apr_bucket_brigade *bb = x->body_bb;
-    const char *data;
-    apr_size_t len;
-
-    if (x->body == CGI_BODY_DONE || x->r->expecting_100) {
-        return;
-    }
-    do {
-        while (!APR_BRIGADE_EMPTY(bb)) {
-            apr_bucket *b = APR_BRIGADE_FIRST(bb);
-
-            if (APR_BUCKET_IS_EOS(b)) {
-                return;
-            }
-            if (!APR_BUCKET_IS_METADATA(b) &&
-                !apr_bucket_read(b, &data, &len, APR_BLOCK_READ)) {
-                cgi_scriptlog_body(x, data, len);
-            }
-            apr_bucket_delete(b);
-        }
-    } while (log->body_len < log->body_size &&
-             !ap_get_brigade(x->r->input_filters, bb, AP_MODE_READBYTES,
-                             APR_NONBLOCK_READ,
-                             (apr_off_t)(log->body_size - log->body_len)) &&
-             !APR_BRIGADE_EMPTY(bb));
 }
 
 static void put_head(FILE *to, const cgi_exec_t *x, int status)
@@ -316,7 +282,7 @@ static void flush(cgi_exec_t *x)
     }
     if ((to = open_memstream(&data, &len)) != NULL) {
         if (log->status && log->whole) {
-            take_rest(x);
+            cgi_body_peek(x); /* one that fails at once has not read it */
             put_whole(to, x);
         }
         else {

@@ -76,6 +76,7 @@ my @cases = (
     ['nothing printed', 'GET', 'emit?', {}],
     ['with a body', 'POST', 'emit?' . escape($bad),
         {body => '0123456789abcdef'}],
+    ['with a short body', 'POST', 'emit?', {body => 'abc'}],
     ['stderr of a script that answers', 'GET',
         'stderr?text=one%0Atwo%20words%0A', {}],
 );
