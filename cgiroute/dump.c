@@ -29,7 +29,7 @@ static void dump_route(apr_pool_t *p, apr_file_t *out, const cgiroute_t *route,
         exec = apr_pstrcat(p, exec, "\"", NULL);
     }
     apr_file_printf(
-        out, "  %5d  %s%s %s%s%s%s%s%s%s%s%s%s%s%s%s (%s:%d)\n", number,
+        out, "  %5d  %s%s%s%s%s%s%s%s%s%s%s%s%s%s%s (%s:%d)\n", number,
         *route->base ? route->base : "", *route->base ? " " : "",
         *route->regex ? route->regex : "\"\"",
         apr_pstrcat(p, " ", route_template_text(route->path.script), NULL),
@@ -43,38 +43,50 @@ static void dump_route(apr_pool_t *p, apr_file_t *out, const cgiroute_t *route,
         route->section ? " <section>" : "", route->file, route->line);
 }
 
+static void dump_server(apr_pool_t *p, apr_file_t *out, const server_rec *s)
+{
+    const cgiroute_server_t *conf =
+        ap_get_module_config(s->module_config, &cgiroute_module);
+    int number = 0;
+
+    if (s->is_virtual) {
+        apr_file_printf(out, "virtual host %s (%s:%u)\n",
+                        s->server_hostname ? s->server_hostname : "",
+                        s->defn_name, s->defn_line_number);
+    }
+    else {
+        apr_file_printf(out, "main server\n");
+    }
+    for (; conf; conf = conf->main) {
+        int i;
+
+        for (i = 0; i < conf->routes->nelts; i++) {
+            dump_route(p, out,
+                       APR_ARRAY_IDX(conf->routes, i, const cgiroute_t *),
+                       ++number);
+        }
+    }
+    if (number == 0) {
+        apr_file_printf(out, "         none\n");
+    }
+}
+
 void cgiroute_dump(apr_pool_t *p, server_rec *main_server)
 {
+    apr_array_header_t *hosts = apr_array_make(p, 8, sizeof(server_rec *));
+    const server_rec *s;
+    const server_rec **host;
     apr_file_t *out = NULL;
-    server_rec *s;
 
     apr_file_open_stdout(&out, p);
     apr_file_printf(out,
                     "CGI routes, in the order in which they are tried:\n");
-    for (s = main_server; s; s = s->next) {
-        const cgiroute_server_t *conf =
-            ap_get_module_config(s->module_config, &cgiroute_module);
-        int number = 0;
-
-        if (s == main_server) {
-            apr_file_printf(out, "main server\n");
-        }
-        else {
-            apr_file_printf(out, "virtual host %s (%s:%u)\n",
-                            s->server_hostname ? s->server_hostname : "",
-                            s->defn_name, s->defn_line_number);
-        }
-        for (; conf; conf = conf->main) {
-            int i;
-
-            for (i = 0; i < conf->routes->nelts; i++) {
-                dump_route(p, out,
-                           APR_ARRAY_IDX(conf->routes, i, const cgiroute_t *),
-                           ++number);
-            }
-        }
-        if (number == 0) {
-            apr_file_printf(out, "         none\n");
-        }
+    dump_server(p, out, main_server);
+    for (s = main_server->next; s; s = s->next) {
+        APR_ARRAY_PUSH(hosts, const server_rec *) = s;
+    }
+    /* httpd has the last one first */
+    while ((host = apr_array_pop(hosts))) {
+        dump_server(p, out, *host);
     }
 }
