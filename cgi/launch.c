@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
@@ -306,7 +307,7 @@ static apr_status_t store(const void *data, apr_size_t size, int *fd)
 {
     apr_size_t done = 0;
 
-    *fd = memfd_create("cgi-message", MFD_CLOEXEC);
+    *fd = memfd_create("cgi-message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (*fd < 0) {
         return errno;
     }
@@ -393,6 +394,13 @@ static apr_status_t create_privileged(apr_pool_t *pconf, server_rec *s,
     cgi_identity_encode((const cgi_identity_t *)identities->elts,
                         identities->nelts, pconf, &data, &size);
     rv = store(data, size, &fd);
+    /* A process of another module may inherit it: to read, at most. */
+    if (rv == APR_SUCCESS &&
+        fcntl(fd, F_ADD_SEALS,
+              F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)) {
+        rv = errno;
+        close(fd);
+    }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
                      "can't store the routes' users for the launcher");

@@ -21,14 +21,17 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,6 +57,12 @@
 /* A worker closes the lease when it saw the end of the output; the script
  * is then about to exit. Only one that is not is ended. */
 #define EXIT_GRACE apr_time_from_msec(50)
+
+/* Between two looks at a group whose leader is gone. */
+#define GROUP_POLL apr_time_from_msec(20)
+
+/* The longest wait for an event. */
+#define WAIT_MAX apr_time_from_sec(3600)
 
 typedef enum {
     SCRIPT_RUNNING, /* lease held */
@@ -227,15 +236,21 @@ static void begin_term(script_t *script)
     signal_group(script, SIGTERM);
 }
 
+static int is_group_gone(const script_t *script)
+{
+    return kill(-script->pid, 0) && errno == ESRCH;
+}
+
 /* What a script has started goes with it, unless it has left the group. */
 static void end_rest(script_t *script)
 {
-    if (kill(-script->pid, 0) && errno == ESRCH) {
-        forget(script);
-    }
-    else {
+    if (!is_group_gone(script)) {
         begin_term(script);
+        if (script->deadline) {
+            return;
+        }
     }
+    forget(script);
 }
 
 static void on_exit_status(script_t *script, int status)
@@ -251,7 +266,7 @@ static void on_exit_status(script_t *script, int status)
         break;
     case SCRIPT_TERM:
         /* The rest of its group has until the deadline. */
-        if (!script->deadline || (kill(-script->pid, 0) && errno == ESRCH)) {
+        if (!script->deadline || is_group_gone(script)) {
             forget(script);
         }
         break;
@@ -287,6 +302,12 @@ static apr_interval_time_t run_timers(void)
         if (!script->deadline) {
             continue;
         }
+        /* A number is another's as soon as its group is gone. Nobody comes
+         * around all numbers between two looks. */
+        if (script->reaped && is_group_gone(script)) {
+            forget(script);
+            continue;
+        }
         if (script->deadline <= now) {
             if (script->state == SCRIPT_GRACE) {
                 begin_term(script);
@@ -300,6 +321,9 @@ static apr_interval_time_t run_timers(void)
                 continue;
             }
         }
+        if (script->reaped && (!next || now + GROUP_POLL < next)) {
+            next = now + GROUP_POLL;
+        }
         if (script->deadline && (!next || script->deadline < next)) {
             next = script->deadline;
         }
@@ -307,13 +331,39 @@ static apr_interval_time_t run_timers(void)
     if (!next) {
         return -1;
     }
-    return next > now ? next - now : 0;
+    return next <= now ? 0 : next - now > WAIT_MAX ? WAIT_MAX : next - now;
+}
+
+/* Whether a script of another user may have what a worker opened: a directory
+ * would lead out of its root, and a lease that no worker can give back would
+ * be for ever. */
+static int are_fit(const int fds[CGI_FD_MAX])
+{
+    struct ucred maker;
+    socklen_t len = sizeof(maker), type_len = sizeof(int);
+    struct stat st;
+    int i, flags, type;
+
+    for (i = CGI_FD_STDIN; i <= CGI_FD_STDERR; i++) {
+        flags = fcntl(fds[i], F_GETFL);
+        if (flags < 0 || (flags & O_PATH) || fstat(fds[i], &st) ||
+            S_ISDIR(st.st_mode)) {
+            return 0;
+        }
+    }
+    /* The queue itself is one, too, but made by root. */
+    return !getsockopt(fds[CGI_FD_CONTROL], SOL_SOCKET, SO_TYPE, &type,
+                       &type_len) &&
+           type == SOCK_SEQPACKET &&
+           !getsockopt(fds[CGI_FD_CONTROL], SOL_SOCKET, SO_PEERCRED, &maker,
+                       &len) &&
+           maker.uid != 0;
 }
 
 /* Whom a message may make a script of. @return 0: it is refused */
 static int authorize(const cgi_wire_request_t *request,
-                     cgi_wire_request_t *safe, const become_t **who,
-                     apr_pool_t *pool)
+                     const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
+                     const become_t **who, apr_pool_t *pool)
 {
     const char *reason;
 
@@ -330,6 +380,9 @@ static int authorize(const cgi_wire_request_t *request,
     }
     *who = &launcher.become[request->identity - 1];
     reason = cgi_identity_check((*who)->identity, request, safe, pool);
+    if (!reason && !are_fit(fds)) {
+        reason = "its descriptors are not those of a script";
+    }
     if (reason) {
         fprintf(stderr, "cgi-launcher: refused, identity %u: %s\n",
                 request->identity, reason);
@@ -393,13 +446,14 @@ static void start(const cgi_wire_request_t *request, const become_t *who,
     }
 }
 
-/* Read a message that came as a file. */
+/* Read a file in memory: of another kind, reading could wait for somebody,
+ * and every request with it. */
 static void *read_file(int fd, apr_size_t size, apr_pool_t *pool)
 {
     char *data;
     apr_size_t have = 0;
 
-    if (size > CGI_WIRE_MAX) {
+    if (size > CGI_WIRE_MAX || fcntl(fd, F_GET_SEALS) < 0) {
         return NULL;
     }
     data = apr_palloc(pool, size);
@@ -427,6 +481,17 @@ static int take_descriptors(struct msghdr *msg, int fds[CGI_FD_MAX])
         }
     }
     return n;
+}
+
+/* No worker holds the queue any more, and it is empty. A message of no bytes
+ * reads like that, too. */
+static int has_ended(int fd)
+{
+    struct pollfd pfd = {.fd = fd, .events = POLLRDHUP};
+    int left = 0;
+
+    return poll(&pfd, 1, 0) > 0 && (pfd.revents & (POLLHUP | POLLRDHUP)) &&
+           !ioctl(fd, FIONREAD, &left) && !left;
 }
 
 /* Take one message from the queue. */
@@ -457,7 +522,8 @@ static void receive(void)
         }
         return;
     }
-    if (n == 0) { /* the last worker of this generation is gone */
+    if (n == 0 && has_ended(QUEUE_FD)) {
+        /* the last worker of this generation is gone */
         unwatch(QUEUE_FD);
         launcher.queue_open = 0;
         return;
@@ -478,7 +544,7 @@ static void receive(void)
         send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EINVAL,
                   CGI_STAGE_MESSAGE);
     }
-    else if (!authorize(&request, &safe, &who, pool)) {
+    else if (!authorize(&request, fds, &safe, &who, pool)) {
         send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EPERM,
                   CGI_STAGE_REFUSED);
     }
@@ -708,7 +774,9 @@ int main(int argc, char *argv[])
         die("closing descriptors");
     }
     fcntl(QUEUE_FD, F_SETFD, FD_CLOEXEC);
-    setpgid(0, 0); /* Ctrl-C at a terminal is for httpd's parent only */
+    /* Ctrl-C at a terminal is for httpd's parent only; and no script of
+     * another user is to type on the terminal of root. */
+    setsid();
     drop_privileges(uid, root, groups, ngroups, keep_kill);
 
     /* Each running script holds one descriptor here. */
