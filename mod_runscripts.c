@@ -24,6 +24,9 @@ typedef struct runscripts_request_t {
 
 /* --- configuration --- */
 
+/* Of a section that says nothing about this module, as nearly all do. */
+static runscripts_dir_t nothing_set;
+
 static void *create_dir(apr_pool_t *p, char *path)
 {
     runscripts_dir_t *dir = apr_pcalloc(p, sizeof(*dir));
@@ -37,8 +40,12 @@ static void *create_dir(apr_pool_t *p, char *path)
 static void *merge_dir(apr_pool_t *p, void *base_, void *add_)
 {
     const runscripts_dir_t *base = base_, *add = add_;
-    runscripts_dir_t *dir = apr_pcalloc(p, sizeof(*dir));
+    runscripts_dir_t *dir;
 
+    if (!memcmp(add, &nothing_set, sizeof(nothing_set))) {
+        return base_; /* each request merges many of these */
+    }
+    dir = apr_pcalloc(p, sizeof(*dir));
     cgi_exec_dir_merge(&dir->exec, &base->exec, &add->exec);
     runscripts_options_merge(dir, base, add);
     dir->suffixes = add->suffixes ? add->suffixes : base->suffixes;
@@ -411,7 +418,8 @@ static int handler(request_rec *r)
     cgi_exec_options_t options;
     runscripts_kind_e kind;
 
-    if (!r->handler || strcmp(r->handler, RUNSCRIPTS_HANDLER)) {
+    if (!r->handler || r->handler[0] != RUNSCRIPTS_HANDLER[0] ||
+        strcmp(r->handler, RUNSCRIPTS_HANDLER)) {
         return DECLINED;
     }
     dir = dir_of(r);
@@ -441,6 +449,8 @@ static void register_hooks(apr_pool_t *p)
     static const char *const redirecting[] = {"mod_rewrite.c", "mod_alias.c",
                                               NULL};
 
+    cgi_exec_dir_init(&nothing_set.exec);
+    runscripts_options_init(&nothing_set);
     cgi_exec_register_hooks(p);
     ap_hook_check_config(check_config, NULL, mod_info, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);

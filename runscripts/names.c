@@ -67,7 +67,9 @@ static int has_suffix(const char *name, const apr_array_header_t *list,
         const char *suffix = APR_ARRAY_IDX(list, i, const char *);
         size_t suffix_len = strlen(suffix);
 
+        /* the last character tells most names apart */
         if (len >= suffix_len &&
+            ((name[len - 1] ^ suffix[suffix_len - 1]) & ~0x20) == 0 &&
             compare(name + len - suffix_len, suffix) == 0) {
             return 1;
         }
