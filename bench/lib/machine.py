@@ -80,7 +80,7 @@ class Workspace:
 
     def _build(self):
         os.mkdir(self.bin)
-        for name in ("hello", "spawnloop", "xfer", "stamps"):
+        for name in ("hello", "spawnloop", "xfer", "stamps", "pump"):
             subprocess.run(
                 ["gcc", "-std=c99", "-O2", "-o", os.path.join(self.bin, name),
                  os.path.join(BENCH, "src", name + ".c")], check=True)

@@ -126,36 +126,35 @@ def h2load(url, requests=None, seconds=None, clients=1, streams=1, http1=False):
 
 
 def sleepers(server, path, count):
-    """count connections at once, each a script that sleeps 2 s.
+    """count connections at once, each a request that takes 2 s.
 
     Returns a dict: seconds until all were answered, failed requests, scripts
     seen running at the same time, KiB of memory per waiting request in all
-    of the server's processes, and in the launcher alone."""
+    of the server's processes, measured in the middle of the sleep."""
     before = server.anonymous_kib()
     result = {}
 
     def load():
+        begin = time.monotonic()
         out = subprocess.run(
             ["h2load", "--h1", "-t1", "-c%d" % count, "-n%d" % count,
              server.url(path)], text=True, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+        result["seconds"] = time.monotonic() - begin
         good = re.search(r"status codes: (\d+) 2xx", out)
         result["failed"] = count - int(good.group(1)) if good else count
 
-    begin = time.monotonic()
     thread = threading.Thread(target=load)
     thread.start()
-    most = kib = 0
+    time.sleep(1.5)
+    kib = server.anonymous_kib() - before
+    together = 0
     while thread.is_alive():
+        together = max(together,
+                       sum(map(_is_sleeper, server.pids())))
         time.sleep(0.1)
-        pids = server.pids()
-        running = sum(1 for p in pids if _is_sleeper(p))
-        if running > most:
-            most = running
-            kib = server.anonymous_kib()
     thread.join()
-    result.update(seconds=time.monotonic() - begin, together=most,
-                  kib=(kib - before) / max(most, 1))
+    result.update(together=together, kib=kib / count)
     return result
 
 

@@ -9,10 +9,12 @@ import os
 
 from . import machine, measure
 from .report import Series
-from .servers import Httpd, Lighttpd, Nginx
+from .servers import Httpd, Lighttpd, Nginx, Pump
 
 OURS = "runscripts"
 ROUTE = "cgiroute"
+FLOOR = "httpd alone"
+LIMIT = "limit"
 GIB = 1 << 30
 
 
@@ -93,11 +95,11 @@ def small(bench):
     goals = {
         "hello-c": ("C program", {"mod_cgid": 1.5, "mod_cgi prefork": 5,
                                   "mod_cgi event": 5, "lighttpd": 1.15,
-                                  "nginx+fcgiwrap": 1.3, "limit": 0.75}),
+                                  "nginx+fcgiwrap": 1.3, LIMIT: 0.75}),
         "hello-sh": ("sh script", {"mod_cgid": 1.5, "lighttpd": 1.2,
-                                   "limit": 0.75}),
+                                   LIMIT: 0.75}),
         "hello-pl": ("perl script", {"mod_cgid": 1.25, "lighttpd": 1.05,
-                                     "limit": 0.85}),
+                                     LIMIT: 0.85}),
     }
     with bench.up(*everyone(bench)) as servers:
         for program, (label, bounds) in goals.items():
@@ -109,12 +111,12 @@ def small(bench):
                 if server.name == OURS and machine.built("mod_cgiroute.so"):
                     measure.check(server, "/cgi-bin/" + program, "hello")
                     contenders[ROUTE] = server.url("/cgi-bin/" + program)
-            contenders["limit"] = os.path.join(bench.ws.site, "cgi-bin",
+            contenders[LIMIT] = os.path.join(bench.ws.site, "cgi-bin",
                                                program)
             series = Series("requests/s")
 
             def one(name, where):
-                if name == "limit":
+                if name == LIMIT:
                     series.add(name, measure.spawn_loop(
                         bench.ws, where, bench.seconds, os.cpu_count()))
                 else:
@@ -196,10 +198,12 @@ def bulk(bench):
         ("chunked", "Upload of %d MiB to wc -c, chunked" % size,
          "count-chunked"),
     )
-    with bench.up(*everyone(bench)) as servers:
+    pump = lambda ws, port: Pump(ws, LIMIT, port)  # noqa: E731
+    with bench.up(*everyone(bench), pump) as servers:
         for kind, label, program in works:
             contenders = {s.name: (s, script_url(s, program))
-                          for s in servers}
+                          for s in servers
+                          if s.name != LIMIT or kind != "chunked"}
             if kind == "chunked" and bench.with_ours:
                 # Without waiting for the length, as mod_cgi does it.
                 contenders[OURS + ", stream"] = (servers[0],
@@ -227,9 +231,14 @@ def one_bulk(bench, kind, label, contenders):
             kind, name, speed.values[name][-1], used))
 
     bench.turns(contenders, one)
-    bench.report.series(label + ": throughput", speed)
-    bench.report.series(label + ": processor time of server and script", cpu)
-    peers = [n for n in speed.values if not n.startswith(OURS)]
+    note = "" if kind == "chunked" else (
+        "limit: the same program on a bare pipe and socket, copied in pieces "
+        "of 64 KiB, no HTTP server.")
+    bench.report.series(label + ": throughput", speed, note)
+    bench.report.series(label + ": processor time of server and script", cpu,
+                        note)
+    peers = [n for n in speed.values
+             if not n.startswith(OURS) and n != LIMIT]
     best_speed, best_cpu = speed.best(peers), cpu.best(peers)
     for name in [OURS] + [n for n in speed.values
                           if n.startswith(OURS + ",")]:
@@ -247,37 +256,52 @@ def sleeping(bench):
     """400 connections, each a script that sleeps 2 s; memory."""
     count = 400
     threads = (4, 110)
+    nap = httpd(FLOOR, threads=threads, ballast=1, extra=(
+        '<Location "/nap">\n    SetHandler bench-nap\n'
+        "    Require all granted\n</Location>\n"))
     makers = ours(bench, httpd(OURS, cgi="runscripts", threads=threads))
     makers += [httpd("mod_cgid", cgi="cgid", threads=threads), lighttpd(),
-               nginx(wraps=count)]
+               nginx(wraps=count), nap]
     seconds = Series("s until all are answered", False, 2)
     failed = Series("failed", False)
     together = Series("scripts at once")
     kib = Series("KiB per waiting request", False, 1)
-    launcher = Series("KiB resident", False)
+    above = Series("KiB above " + FLOOR, False, 1)
+    rest = Series("KiB resident, at rest", False)
+    busy = Series("KiB resident, with %d scripts in all" % count, False)
     for _ in range(max(1, min(3, bench.rounds))):
         # Started anew each time: what memory a server keeps afterwards
         # would hide what the next round needs.
         for make in makers:
             with bench.up(make) as (server,):
-                path = script_url(server, "sleep")
+                path = "/nap" if server.name == FLOOR else script_url(
+                    server, "sleep")
                 measure.check(server, path, "hello")
+                for size in launcher_sizes(server):
+                    rest.add(OURS, size)
                 seen = measure.sleepers(server, path, count)
                 bench.say("400 sleepers, %s: %s" % (server.name, seen))
                 seconds.add(server.name, seen["seconds"])
                 failed.add(server.name, seen["failed"])
-                together.add(server.name, seen["together"])
+                if server.name != FLOOR:
+                    together.add(server.name, seen["together"])
                 kib.add(server.name, seen["kib"])
-                if server.name == OURS:
-                    for size in launcher_sizes(server):
-                        launcher.add(OURS, size)
+                for size in launcher_sizes(server):
+                    busy.add(OURS, size)
+        for name in (OURS, "mod_cgid"):
+            if name in kib.values:
+                above.add(name, kib.values[name][-1] - kib.values[FLOOR][-1])
     bench.report.section(
         "400 connections, each a script that sleeps 2 s",
         "httpd with %d children of %d threads, started at the beginning; "
-        "nginx with %d fcgiwrap.\n" % (threads + (count,)))
-    for title, series in (("time", seconds), ("failed requests", failed),
-                          ("scripts running at the same time", together),
-                          ("memory for each waiting request", kib)):
+        "nginx with %d fcgiwrap. %s: a handler that sleeps and does nothing "
+        "else, what any waiting request of httpd needs." % (
+            threads + (count, FLOOR)))
+    for title, series in (
+            ("time", seconds), ("failed requests", failed),
+            ("scripts running at the same time", together),
+            ("memory for each waiting request", kib),
+            ("memory above that of any waiting request", above)):
         bench.report.series("400 sleepers: " + title, series)
     bench.report.goal("400 sleepers, running at once", together, OURS, None,
                       count)
@@ -285,12 +309,18 @@ def sleeping(bench):
                       at_least=False)
     bench.report.goal("400 sleepers, memory, against mod_cgid", kib, OURS,
                       "mod_cgid", 0.5, at_least=False)
+    bench.report.goal("400 sleepers, memory above a handler that only "
+                      "sleeps, against mod_cgid", above, OURS, "mod_cgid",
+                      0.5, at_least=False)
     bench.report.goal("memory for each running script on the server's side",
                       kib, OURS, None, 64, at_least=False)
     if bench.with_ours:
-        bench.report.series("Resident memory of a launcher", launcher)
-    bench.report.goal("launcher, resident memory", launcher, OURS, None, 1536,
-                      at_least=False)
+        bench.report.series("Launcher, at rest", rest)
+        bench.report.series("Launcher, after 400 scripts", busy)
+    bench.report.goal("launcher, resident memory at rest", rest, OURS, None,
+                      1536, at_least=False)
+    bench.report.goal("launcher, resident memory after 400 scripts at once",
+                      busy, OURS, None, 1536, at_least=False)
 
 
 def launcher_sizes(server):

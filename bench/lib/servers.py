@@ -22,7 +22,8 @@ authz_core authz_host authz_user autoindex deflate dir env filter mime
 negotiation reqtimeout setenvif status""".split()
 
 # Executables that are the server; any other process below it is a script.
-SERVER_PROGRAMS = ("apache2", "cgi-launcher", "lighttpd", "nginx", "fcgiwrap")
+SERVER_PROGRAMS = ("apache2", "cgi-launcher", "lighttpd", "nginx", "fcgiwrap",
+                   "pump")
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -397,3 +398,13 @@ class Nginx(Server):
         return [wrap, ["/usr/sbin/nginx", "-e",
                        os.path.join(self.dir, "error.log"), "-c",
                        os.path.join(self.dir, "nginx.conf")]]
+
+
+class Pump(Server):
+    """The limit of large transfers: see src/pump.c."""
+
+    def prepare(self):
+        pass
+
+    def commands(self):
+        return [[os.path.join(self.ws.bin, "pump"), str(self.port)]]
