@@ -19,7 +19,8 @@ use CGITest::Server;
 
 our @EXPORT = qw(server once get text_of show escape unescape hexed where
                  tag_of gone is_gone ends_within end_scripts lines_like
-                 none_like within emit parallel runs);
+                 none_like within emit parallel sections
+                 runs);
 
 my $tag_number = 0;
 
@@ -161,6 +162,49 @@ sub parallel {
         push @results, $r->[0];
     }
     return @results;
+}
+
+# Run parts of a test file at the same time, each in a process and with
+# servers of its own; their tests become this file's, in order.
+sub sections {
+    my @code = @_;
+    my @children;
+    for my $n (0 .. $#code) {
+        pipe my $in, my $out or die "pipe: $!";
+        my $pid = fork;
+        die "fork: $!" unless defined $pid;
+        if (!$pid) {
+            close $in;
+            CGITest::Server->in_section($n);
+            my $builder = Test::More->builder;
+            $builder->reset;
+            $builder->$_($out)
+                for qw(output failure_output todo_output);
+            eval { $code[$n]->(); 1 } or fail("section $n dies: $@");
+            done_testing();
+            CGITest::Server::stop_all();
+            close $out;
+            POSIX::_exit(0);
+        }
+        close $out;
+        push @children, [$pid, $in];
+    }
+    for my $n (0 .. $#children) {
+        my ($pid, $in) = @{$children[$n]};
+        my $whole = 0;
+        while (<$in>) {
+            if (/^(not )?ok \d+ (?:- )?(.*)/) {
+                my ($not, $name) = ($1, $2);
+                ok(!$not, $name);
+            }
+            elsif (/^# ?(.*)/ && !/^#\s+(Failed test|at |Looks like)/) {
+                diag $1;
+            }
+            $whole ||= /^1\.\.\d+$/;
+        }
+        waitpid $pid, 0;
+        ok($whole, "section $n is complete") unless $whole;
+    }
 }
 
 # Has a script of this tag started? Waits for it.

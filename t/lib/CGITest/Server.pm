@@ -52,10 +52,11 @@ sub log_until {
 
 sub _named {
     my ($self, $name) = @_;
-    return grep {
+    my @found = grep {
         (my $comm = slurp("/proc/$_/comm")) =~ s/\n//;
         $comm eq $name && alive($_);
     } children_of($self->pid);
+    return @found;
 }
 
 # Process ids of the workers; of the launchers.
@@ -121,6 +122,14 @@ sub free_port {
         return $port if $s;
     }
     die "no free port from $first on";
+}
+
+# In a process that runs one of several sections: servers of the parent are
+# the parent's, and ports are not those of other sections.
+sub in_section {
+    my ($class, $n) = @_;
+    @running = ();
+    our $next = 7 * $n;
 }
 
 sub build_dir {
@@ -225,7 +234,16 @@ sub launch {
         return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
             PeerPort => $self->{port}, Timeout => 5) ? 1 : 0;
     });
-    return if $up == 1;
+    if ($up == 1) {
+        # The port is open before the others have become what they are:
+        # one launcher a processor, up to four.
+        my $cpus = () = slurp('/proc/cpuinfo') =~ /^processor\b/mg;
+        my $want = !$self->{engine} ? 0 : $cpus > 4 ? 4 : $cpus || 1;
+        wait_until(5, sub {
+            $self->launchers >= $want && $self->workers;
+        });
+        return;
+    }
     delete $self->{pid} if $up < 0;
     die "httpd does not start:\n" . slurp($out) . slurp($self->{log});
 }

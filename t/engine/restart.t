@@ -1,0 +1,203 @@
+# mpm: all
+# Restarts and stops of httpd, and what becomes of running scripts: rules B9,
+# C20 and L2.
+use strict;
+use warnings;
+use List::Util qw(sum);
+use Test::More;
+use Time::HiRes qw(sleep time);
+use CGITest;
+use CGITest::HTTP;
+use CGITest::Proc qw(processes_with alive descendants_of wait_until);
+
+# Start a request and wait until its script runs.
+sub begin {
+    my ($server, $target) = @_;
+    my $tag = tag_of();
+    my $c = CGITest::HTTP->new(%{$server->where});
+    $c->send($c->format_request('GET', "$target&$tag"));
+    runs($tag) or die "no script for $target\n";
+    return ($c, $tag);
+}
+
+# Requests, each on a connection of its own, until the time; what failed.
+sub load {
+    my ($server, $end, $target) = @_;
+    my ($n, @bad) = (0);
+    while (time < $end) {
+        my $res = eval {
+            CGITest::HTTP->once($server->where, 'GET', $target);
+        };
+        $n++;
+        push @bad, $res ? text_of($res) : "$@"
+            unless $res && !$res->error && $res->status == 200;
+    }
+    return {n => $n, bad => \@bad};
+}
+
+sub hello {
+    my ($server) = @_;
+    my $res = eval {
+        CGITest::HTTP->once($server->where, 'GET', '/engine/hello');
+    };
+    return $res && $res->body eq "hello\n";
+}
+
+my @sections;
+
+# C20: a graceful restart every second under load, while longer scripts run.
+push @sections, sub {
+    my $own = CGITest::Server->start;
+    my $launchers = () = $own->launchers;
+    my $end = time + 6;
+    my ($restarts, @load) = parallel(
+        sub {
+            my $n = 0;
+            while (time < $end - 1) {
+                sleep 1;
+                $own->signal('USR1');
+                $n++;
+            }
+            return $n;
+        },
+        (map { my $target = $_ % 2 ? '/engine/hello' : '/engineroute/show';
+            sub { load($own, $end, $target) } } 1 .. 4),
+        map { sub { load($own, $end, '/engine/drip?n=8&ms=200') } } 1 .. 2);
+    cmp_ok($restarts, '>=', 4, "C20 $restarts graceful restarts");
+    my $n = sum(map { $_->{n} } @load);
+    my @bad = map { @{$_->{bad}} } @load;
+    cmp_ok($n, '>', 50, "C20 $n requests meanwhile");
+    is(scalar @bad, 0, 'C20 none of them failed') or diag explain \@bad;
+    ok(hello($own), 'C20 and the next one is served too');
+    ok(wait_until(15, sub { $own->launchers == $launchers }),
+        'L2 the launchers of earlier generations end')
+        or diag join ' ', $own->launchers;
+    is_deeply([$own->stop], [], 'B9 nothing is left after the stop');
+};
+
+# B9: scripts finish over a graceful restart, with a new generation at work.
+push @sections, sub {
+    my $own = CGITest::Server->start;
+    my @old = $own->launchers;
+    my @running = map { [begin($own, $_)] } '/engine/slow?body=4',
+        '/engine/slow?head=4', '/engine/drip?n=40&ms=100',
+        '/engineroute/slow?body=4';
+    my ($silent, $tag) = begin($own, '/engine/slow?head=60');
+    ok($own->graceful, 'B9 a graceful restart');
+    ok(hello($own), 'B9 the new generation serves');
+    is((grep { my $old = $_; !grep { $_ == $old } @old } $own->launchers) > 0,
+        1, 'L2 and has launchers of its own');
+    for (@running) {
+        my ($c) = @$_;
+        my $res = $c->response;
+        ok(!$res->error && $res->body =~ /(last|line 40)\n\z/,
+            'B9 a script finishes over a graceful restart')
+            or diag text_of($res);
+    }
+    # An old generation still knows when a client leaves.
+    $silent->abort;
+    is_gone($tag, 3, 'B9 one whose client leaves is ended there too');
+    ok(wait_until(15, sub { !grep { alive($_) } @old }),
+        'L2 then its launchers end');
+    is_deeply([$own->stop], [], 'B9 nothing is left after the stop');
+};
+
+# B9: graceful-stop lets them finish; stop does not.
+push @sections, sub {
+    my $own = CGITest::Server->start;
+    my @running = map { [begin($own, $_)] } '/engine/slow?body=3',
+        '/engine/slow?head=3', '/engineroute/drip?n=30&ms=100';
+    my @tree = descendants_of($own->pid);
+    $own->signal('WINCH');
+    for (@running) {
+        my ($c) = @$_;
+        my $res = $c->response;
+        ok(!$res->error && $res->body =~ /(last|line 30)\n\z/,
+            'B9 a script finishes at graceful-stop') or diag text_of($res);
+    }
+    ok($own->wait_end(20), 'B9 graceful-stop comes to its end');
+    ok(wait_until(5, sub { !grep { alive($_) } @tree }),
+        'B9 graceful-stop leaves nothing') or diag join ' ',
+        grep { alive($_) } @tree;
+};
+push @sections, sub {
+    my $own = CGITest::Server->start;
+    my @running = map { [begin($own, $_)] } '/engine/slow?body=60',
+        '/engine/slow?head=60', '/engine/slow?head=60&trap=1',
+        '/engineroute/drip?n=600&ms=100', '/engine/children?wait=1',
+        '/engine/rawdrip?n=600&ms=100';
+    my @tree = descendants_of($own->pid);
+    cmp_ok(scalar @tree, '>', 8, 'B9 stop: many processes');
+    my $start = time;
+    $own->signal('TERM');
+    ok($own->wait_end(15), 'B9 stop comes to its end');
+    for (@running) {
+        my ($c, $tag) = @$_;
+        is_gone($tag, 8, 'B9 stop ends a running script');
+    }
+    ok(wait_until(5, sub { !grep { alive($_) } @tree }),
+        'B9 stop leaves nothing') or diag join ' ',
+        grep { alive($_) } @tree;
+};
+
+# B9: a restart that is not graceful is a stop for the scripts.
+push @sections, sub {
+    my $own = CGITest::Server->start;
+    my @old = $own->launchers;
+    my @running = map { [begin($own, $_)] } '/engine/slow?body=60',
+        '/engine/slow?head=60&trap=1';
+    my $mark = $own->mark;
+    $own->signal('HUP');
+    ok($own->log_until($mark, qr/resuming normal operations/, 15),
+        'B9 a restart');
+    is_gone($_->[1], 8, 'B9 a restart ends a running script') for @running;
+    ok(wait_until(10, sub { hello($own) }), 'B9 then httpd serves again');
+    ok(wait_until(10, sub { !grep { alive($_) } @old }),
+        'B9 the old launchers are gone');
+    is_deeply([$own->stop], [], 'B9 nothing is left after the stop');
+};
+
+# B9: workers that are replaced after some connections.
+push @sections, sub {
+    my $own = CGITest::Server->start(conf => "MaxConnectionsPerChild 50\n");
+    my @first = $own->workers;
+    my @running = map { [begin($own, '/engine/slow?body=3')] } 1 .. 4;
+    my @load = parallel(map { sub {
+        my @bad;
+        for (1 .. 100) {
+            my $res = eval {
+                CGITest::HTTP->once($own->where, 'GET', '/engine/hello');
+            };
+            push @bad, $res ? text_of($res) : "$@"
+                unless $res && $res->body eq "hello\n";
+        }
+        return \@bad;
+    } } 1 .. 4);
+    my @bad = map { @$_ } @load;
+    is(scalar @bad, 0, 'B9 MaxConnectionsPerChild: no request fails')
+        or diag explain \@bad;
+    for (@running) {
+        is($_->[0]->response->body, "first\nlast\n",
+            'B9 MaxConnectionsPerChild: a running script finishes');
+    }
+    ok(wait_until(10, sub { grep { !alive($_) } @first }),
+        'B9 MaxConnectionsPerChild: workers were replaced');
+    is_deeply([$own->stop], [], 'B9 nothing is left after the stop');
+};
+
+# All of httpd is killed: what it had started does not live on.
+push @sections, sub {
+    my $own = CGITest::Server->start;
+    my ($c, $tag) = begin($own, '/engine/slow?head=60&trap=1');
+    my @launchers = $own->launchers;
+    my @httpd = ($own->pid, $own->workers);
+    kill 'KILL', @httpd;
+    $own->wait_end(5);
+    is_gone($tag, 8, 'L2 httpd is killed: its scripts end');
+    ok(wait_until(8, sub { !grep { alive($_) } @launchers }),
+        'L2 httpd is killed: its launchers end');
+    kill 'KILL', @launchers;
+};
+
+sections(@sections);
+done_testing();
