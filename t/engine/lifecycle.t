@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use List::Util qw(sum max);
+no warnings 'portable';    # signal sets have 64 bits
 use Test::More;
 use Time::HiRes qw(sleep time);
 use CGITest;
@@ -14,8 +15,11 @@ my @ways = ('/engine', '/engineroute');
 
 # C14, L4
 for my $way (@ways) {
-    my $res = get("$way/signals");
-    is($res->body, "SigBlk: 0000000000000000\nSigIgn: 0000000000000000\ny\n",
+    # 32 and 33 belong to the C library, which lets nobody set them: its
+    # posix_spawn() has every program start with both of them ignored.
+    my $said = get("$way/signals")->body;
+    $said =~ s/([0-9a-f]{16})/sprintf '%x', hex($1) & ~0x180000000/ge;
+    is($said, "SigBlk: 0\nSigIgn: 0\ny\n",
         "C14 $way: no signal is blocked or ignored, yes | head ends");
     for my $post (0, 1) {
         my $r = show($post ? once('POST', "$way/show", body => 'x' x 10)

@@ -198,9 +198,11 @@ for my $case (@cases) {
     }
 }
 
+my @sections;
+
 # A second request behind one that is silent: neither lost nor taken for a
 # sign that the client has left, and no reason to spin.
-{
+push @sections, sub {
     my $tag = tag_of();
     my $c = CGITest::HTTP->new(%{where()});
     my $ticks = sub {
@@ -222,10 +224,10 @@ for my $case (@cases) {
         or diag "$used ticks of the processor";
     is($c->response->body, "first\nlast\n", 'E6 pipelined request: the first');
     is($c->response->body, "hello\n", 'E6 pipelined request: the second');
-}
+};
 
 # Default of first= and idle=: Timeout. 0 is no limit, whatever Timeout says.
-{
+push @sections, sub {
     my $own = CGITest::Server->start(conf => 'Timeout 1');
     my ($first, $idle, $none, $set) = parallel(
         sub { timed('/engine/slow?head=30', where => $own->where) },
@@ -239,10 +241,10 @@ for my $case (@cases) {
     is($none->{body}, "first\nlast\n", 'CGITimeout 0 is stronger');
     is($set->{body}, "first\nlast\n", 'CGITimeout first=3s is stronger');
     $own->stop;
-}
+};
 
 # What is refused at start-up, with a sentence.
-{
+push @sections, sub {
     my $own = CGITest::Server->start;
     for (
         ['CGITimeout', qr/CGITimeout.*first=T/],
@@ -267,6 +269,7 @@ for my $case (@cases) {
         truncate $own->root . '/httpd.conf', $end;
     }
     $own->stop;
-}
+};
 
+sections(@sections);
 done_testing();

@@ -73,6 +73,7 @@ sub shared {
         return bless {port => $port, log => $log, pid => $pid, mpm => $mpm},
             $class;
     }
+    local $_;    # Apache::Test writes to it
     require Apache::Test;
     my $vars = Apache::Test::vars();
     my ($mpm) = $vars->{httpd_conf} =~ /modules-(\w+)\.conf$/;
@@ -292,7 +293,10 @@ sub stop {
         kill 'KILL', $self->{pid}, @tree;
         $self->wait_end(5);
     }
-    return grep { alive($_) } @tree;
+    # The launchers may give scripts their kill= after httpd's own end.
+    wait_until(5, sub { !grep { alive($_) } @tree });
+    my @left = grep { alive($_) } @tree;
+    return @left;
 }
 
 sub stop_all {
