@@ -49,9 +49,6 @@ CGI_EXEC_USE_LOG;
  * to wait for, for about twice as long as such scripts take here. */
 #define HOLD_START_MIN apr_time_from_msec(1)
 #define HOLD_START_MAX apr_time_from_msec(10)
-/* From the end of stdout to the script's exit, before its place of CGILimit
- * is given up; as long as the launcher waits before it ends the script. */
-#define EXIT_MAX_MS 50
 
 int cgi_poll_fd(int fd)
 {
@@ -187,6 +184,7 @@ static void step_control(cgi_exec_t *x)
         case CGI_NOTE_EXITED:
             x->exited = 1;
             x->wait_status = note.value;
+            cgi_admit_leave(x);
             break;
         }
     }
@@ -257,18 +255,22 @@ static int step_no_header(cgi_exec_t *x);
 static int step_stdout_end(cgi_exec_t *x)
 {
     cgi_close_fd(&x->stdout_fd);
+    if (x->phase == CGI_PHASE_BODY && !x->streaming) {
+        note_quick(apr_time_now() - x->started);
+    }
     if (x->control_fd >= 0 && !x->exited &&
-        (x->phase == CGI_PHASE_HEADER || x->streaming)) {
-        /* The exit status tells a crash from an end. A script that runs on
-         * without stdout is not waited for. */
+        (x->phase == CGI_PHASE_HEADER || x->streaming || x->turn.limit)) {
+        /* The exit status tells a crash from an end, and a place of CGILimit
+         * is free before the client can ask for the next. A script that runs
+         * on without stdout is not waited for. */
         x->exit_by = apr_time_now() + EXIT_WAIT;
+        if (x->phase == CGI_PHASE_BODY && !x->streaming) {
+            x->hold_until = x->exit_by;
+        }
         return OK;
     }
     if (x->phase == CGI_PHASE_HEADER) {
         return step_no_header(x);
-    }
-    if (!x->streaming) {
-        note_quick(apr_time_now() - x->started);
     }
     return cgi_response_end(x);
 }
@@ -456,6 +458,7 @@ static int step_timers(cgi_exec_t *x)
         x->hold_until = 0;
     }
     if (x->exit_by && x->exit_by <= now) {
+        x->exit_by = 0;
         step_control(x);
         return step_ended(x);
     }
@@ -651,23 +654,6 @@ static void find_client(cgi_exec_t *x)
     }
 }
 
-/* A place of CGILimit is free when the script has ended. One that has closed
- * its stdout is about to: the launcher says so within microseconds. Of any
- * other, learn at least its process id. */
-static void await_exit(cgi_exec_t *x)
-{
-    struct pollfd pfd = {.fd = x->control_fd};
-
-    if (x->control_fd >= 0) {
-        step_control(x);
-    }
-    if (x->control_fd >= 0 && x->stdout_fd < 0 && !x->exited) {
-        ap_flush_conn(x->c); /* the client need not wait for this */
-        (void)poll(&pfd, 1, EXIT_MAX_MS);
-        step_control(x);
-    }
-}
-
 /* Whatever happens to the request, the script does not outlive it. */
 static apr_status_t release(void *data)
 {
@@ -678,10 +664,10 @@ static apr_status_t release(void *data)
         x->errlines = NULL;
     }
     cgi_scriptlog_end(x);
-    if (x->turn.limit) {
-        await_exit(x);
-        cgi_admit_leave(x);
+    if (x->turn.limit && x->control_fd >= 0) {
+        step_control(x); /* has it ended, or who is it? */
     }
+    cgi_admit_leave(x);
     /* A script whose launcher died has lost the one who would end it. */
     if (x->pid && x->control_fd < 0 && !x->exited && !x->fail_errno &&
         x->stdout_fd >= 0) {

@@ -225,17 +225,34 @@ sub worker_of {
         $h->{c}->sock->sockport;
     my ($inode) = slurp('/proc/net/tcp')
         =~ /^ *\d+: 0100007F:$pair (?:\S+ +){6}(\d+)/m
-        or return;
+        or return 0;
     for my $pid ($server->workers) {
         my %fds = fds_of($pid);
         return $pid if grep { $_ eq "socket:[$inode]" } values %fds;
     }
-    return;
+    return 0;
+}
+
+# A request that waits in another worker than this.
+sub wait_apart {
+    my ($server, $target, $worker) = @_;
+    for (1 .. 50) {
+        my $w = wait_in_line($server, $target);
+        return $w if worker_of($server, $w) != $worker;
+        $w->{c}->abort;
+        sleep 0.1;
+    }
+    die 'all requests are served by the same worker';
+}
+
+sub kill_workers {
+    ok(!(grep { !$_ } @_), 'kill: the worker is known') or return;
+    kill 'KILL', @_;
 }
 
 {
     my $own = CGITest::Server->start(conf => <<'END');
-StartServers 3
+StartServers 4
 <IfModule !prefork.c>
     ServerLimit 4
     ThreadsPerChild 8
@@ -251,12 +268,11 @@ StartServers 3
 END
     # Killed with all that it holds.
     my @held = map { hold($own, '/engine-limitown') } 1 .. 3;
-    my %worker = map { $_->{tag} => worker_of($own, $_) || 0 } @held;
+    my %worker = map { $_->{tag} => worker_of($own, $_) } @held;
     my $victim = $worker{$held[0]{tag}};
-    ok($victim, 'kill: the worker of a script is known');
     my $mine = grep { $_ == $victim } values %worker;
     my @kept = grep { $worker{$_->{tag}} != $victim } @held;
-    kill 'KILL', $victim;
+    kill_workers($victim);
     ok(gone($held[0]{tag}, 5), 'kill: its script ends');
     my @new = map { ask($own, '/engine-limitown/slow?head=60') } 1 .. $mine;
     is((grep { runs($_->{tag}, 5) } @new), $mine,
@@ -270,54 +286,42 @@ END
 
     # Its script outlives it: the place is free when that has ended.
     my @stubborn = map { hold($own, '/engine-limitown', '&trap=1') } 1 .. 3;
+    my $first = worker_of($own, $stubborn[0]);
     my @waiting = map {
-        wait_in_line($own, '/engine-limitown/slow?head=0.5')
+        wait_apart($own, '/engine-limitown/slow?head=0.5', $first)
     } 1 .. 2;
-    my %wait = map { worker_of($own, $_) || 0, 1 } @waiting;
-    my %kill = map { $_->{tag} => worker_of($own, $_) || 0 } @stubborn;
+    my %wait = map { worker_of($own, $_), 1 } @waiting;
+    my %kill = map { $_->{tag} => worker_of($own, $_) } @stubborn;
     my @killed = grep { !$wait{$kill{$_->{tag}}} } @stubborn;
-    SKIP: {
-        skip 'no worker that only runs scripts', 2 unless @killed;
-        kill 'KILL', map { $kill{$_->{tag}} } @killed;
-        my @tags = map { $_->{tag} } @stubborn, @waiting;
-        my $select = IO::Select->new(map { $_->{c}->sock } @waiting);
-        my $over = 0;
-        wait_until(10, sub {
-            my $n = grep { processes_with($_) } @tags;
-            $over = $n if $n > $over;
-            return $select->can_read(0) == @waiting;
-        });
-        is($over, 3, 'kill: never more than three run');
-        is_deeply([map { $_->{c}->response->status } @waiting], [200, 200],
-            'kill: who waited is served, when scripts had to be killed');
-    }
+    kill_workers(map { $kill{$_->{tag}} } @killed);
+    # In this order: an old one that is seen was there before, too.
+    my @tags = map { $_->{tag} } @waiting, @stubborn;
+    my $select = IO::Select->new(map { $_->{c}->sock } @waiting);
+    my $over = 0;
+    wait_until(10, sub {
+        my $n = grep { processes_with($_) } @tags;
+        $over = $n if $n > $over;
+        my @done = $select->can_read(0);
+        return @done == @waiting;
+    });
+    is($over, 3, 'kill: never more than three run');
+    is_deeply([map { $_->{c}->response->status } @waiting], [200, 200],
+        'kill: who waited is served, when scripts had to be killed');
     end_scripts($_->{tag}) for @stubborn;
     $_->{c}->close for @stubborn, @waiting;
 
     # One that waits is killed: the next in the queue does not wait for it.
-    @held = map { hold($own, '/engine-limitown') } 1 .. 3;
-    my %holds = map { worker_of($own, $_) || 0, 1 } @held;
-    my ($first, $second);
-    for (1 .. 20) {
-        $first = wait_in_line($own, '/engine-limitown/hello');
-        last if !$holds{worker_of($own, $first)};
-        $first->{c}->abort;
-        undef $first;
-        sleep 0.3;
-    }
-    SKIP: {
-        skip 'no worker that only waits', 1 unless $first;
-        $second = wait_in_line($own, '/engine-limitown/hello');
-        my $same = worker_of($own, $second) == worker_of($own, $first);
-        kill 'KILL', worker_of($own, $first);
-        $second = wait_in_line($own, '/engine-limitown/hello') if $same;
-        release($held[0]);
-        my $res;
-        ok(within(4, sub { $second->{c}->response }, \$res)
-                && $res->status == 200,
-            'kill: a dead one at the head of the queue is passed over');
-    }
-    release(@held[1, 2]);
+    my $held = hold($own, '/engine-limitgraceful');
+    $first = wait_apart($own, '/engine-limitgraceful/hello',
+        worker_of($own, $held));
+    my $second = wait_apart($own, '/engine-limitgraceful/hello',
+        worker_of($own, $first));
+    kill_workers(worker_of($own, $first));
+    release($held);
+    my $res;
+    ok(within(4, sub { $second->{c}->response }, \$res)
+            && $res->status == 200,
+        'kill: a dead one at the head of the queue is passed over');
 
     # Restart: running and waiting requests come to their end, new ones have
     # counters of their own.
@@ -325,7 +329,6 @@ END
     runs($old->{tag});
     my $line = wait_in_line($own, '/engine-limitgraceful/hello');
     ok($own->graceful, 'graceful: restarted');
-    my $res;
     ok(within(2, sub {
         CGITest::HTTP->once($own->where, 'GET',
             '/engine-limitgraceful/hello')
