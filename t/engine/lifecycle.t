@@ -57,7 +57,9 @@ for my $way (@ways) {
         my @fds = map { my %f = fds_of($_); values %f } server()->workers;
         $count{pipes} = grep { /^pipe:/ } @fds;
         $count{sockets} = grep { /^socket:/ } @fds;
-        $count{files} = grep { m{^/.*\(deleted\)$} } @fds;
+        $count{files} = grep {
+            m{^/.*\(deleted\)$} && !m{^/memfd:cgi-limits }
+        } @fds;
         $count{zombies} += grep { state($_) eq 'Z' } children_of(server()->pid);
         return \%count;
     };
