@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use IO::Select;
+use POSIX ();
 use Test::More;
 use CGITest;
 use CGITest::HTTP;
@@ -336,6 +337,39 @@ END
     is($old->{c}->response->status, 200, 'graceful: to its end');
     is($line->{c}->response->status, 200, 'graceful: who waited is served');
     is_deeply([$own->stop], [], 'nothing is left after the end');
+}
+
+# HTTP/2: a stream that waits is closed, with its connection or alone.
+SKIP: {
+    my $curl = `curl -V 2>/dev/null` =~ /\bHTTP2\b/;
+    skip 'no curl with HTTP/2, or a MPM without', 3
+        if !$curl || $shared->mpm eq 'prefork';
+    my $own = CGITest::Server->start(modules => ['http2'], conf => <<'END');
+Protocols h2c http/1.1
+<Location "/engine-limitown">
+    CGILimit 1 queue=1 wait=20
+</Location>
+END
+    my $held = hold($own, '/engine-limitown');
+    my $mark = $own->mark;
+    my $url = 'http://127.0.0.1:' . $own->port . '/engine-limitown/hello';
+    my $pid = fork;
+    if (!$pid) {
+        open STDOUT, '>', '/dev/null';
+        exec 'curl', '-s', '--http2-prior-knowledge', $url
+            or POSIX::_exit(1);
+    }
+    ok($own->log_until($mark, qr/waits for a place/), 'HTTP/2: waits');
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+    ok($own->log_until($mark, qr/client has gone while it waited/, 1.5),
+        'HTTP/2: a client that has gone is noticed');
+    open my $waits, '-|', 'curl', '-s', '--http2-prior-knowledge', $url
+        or die "curl: $!";
+    sleep 0.3;
+    release($held);
+    is(join('', <$waits>), "hello\n", 'HTTP/2: another has its turn');
+    $own->stop;
 }
 
 # Inheritance: each line is a counter, for all to whom it applies.
