@@ -201,6 +201,18 @@ static int spool(cgi_exec_t *x)
                                         "can't read the request body again");
 }
 
+/* A page for an error is a request of its own, a GET: what came with the one
+ * that failed is not for its script. */
+static int is_error_page(const request_rec *r)
+{
+    for (r = r->prev; r; r = r->prev) {
+        if (ap_is_HTTP_ERROR(r->status)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int cgi_body_init(cgi_exec_t *x)
 {
     request_rec *r = x->r;
@@ -208,7 +220,12 @@ int cgi_body_init(cgi_exec_t *x)
     int rc;
 
     x->body = CGI_BODY_DONE;
+    if (is_error_page(r)) {
+        x->body_withheld = 1;
+        return OK;
+    }
     if (r->main || !ap_request_has_body(r)) {
+        x->body_withheld = r->header_only;
         return OK;
     }
     if ((rc = check_length(x)) != OK) {

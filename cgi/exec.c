@@ -622,9 +622,12 @@ static void add_variables(cgi_exec_t *x)
         apr_table_setn(env, "CONTENT_LENGTH",
                        apr_off_t_toa(r->pool, x->spool_length));
     }
-    else if (x->length_unknown) {
+    else if (x->length_unknown || x->body_withheld) {
         /* RFC 3875, 4.1.2: what the script can read, or nothing at all */
         apr_table_unset(env, "CONTENT_LENGTH");
+    }
+    if (x->body_withheld) {
+        apr_table_unset(env, "CONTENT_TYPE");
     }
     if (x->options->interpreter && !apr_table_get(env, "REDIRECT_STATUS")) {
         /* php-cgi takes it as the sign that a server has chosen the file */

@@ -71,6 +71,7 @@ typedef struct cgi_exec_t {
     apr_bucket_brigade *fresh_bb; /* empty between two uses */
     int spool_fd;                 /* the whole body, or -1 */
     apr_off_t spool_length;       /* its bytes */
+    int body_withheld;  /* 1: of whatever there is the script gets none */
     int length_unknown; /* 1: streamed, and its header may be wrong */
 
     /* The client's connection. */
