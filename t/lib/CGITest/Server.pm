@@ -90,7 +90,9 @@ sub shared {
 
 # start(mpm => 'event', modules => [names without mod_], conf => text,
 # engine => 0: without our modules, first => text before everything,
-# limit => shell command that is run before httpd).
+# limit => shell command that is run before httpd, prepare => sub that makes
+# files below root() first). In conf, @root@ is the server root, @engine@ the
+# directory of our scripts.
 # Our scripts are there below /engine, as in the suite's server.
 sub start {
     my ($class, %o) = @_;
@@ -101,6 +103,7 @@ sub start {
     $self->{log} = "$self->{root}/error_log";
     make_path("$self->{root}/htdocs");
     $self->{port} = $class->free_port;
+    $o{prepare}->($self) if $o{prepare};
     $self->_write("$self->{root}/httpd.conf", $self->_conf);
     $self->launch;
     return $self;
@@ -186,7 +189,10 @@ END
         $engine =~ s/\@serverroot\@/$t/gi;
         $conf .= "Alias /engine \"$t/htdocs/engine\"\n$engine";
     }
-    return $conf . ($self->{conf} || '') . "\n";
+    my $more = $self->{conf} || '';
+    $more =~ s|\@root\@|$root|g;
+    $more =~ s|\@engine\@|$t/htdocs/engine|g;
+    return "$conf$more\n";
 }
 
 sub _write {
