@@ -31,6 +31,7 @@
 #include <sys/signalfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -630,6 +631,7 @@ static void serve(void)
  * the launcher wants to know of it reads from a descriptor. */
 static void reset_signals(void)
 {
+    static const long zeros[8];
     struct sigaction act;
     sigset_t wanted;
     int sig;
@@ -638,7 +640,11 @@ static void reset_signals(void)
     sigemptyset(&act.sa_mask);
     act.sa_handler = SIG_DFL;
     for (sig = 1; sig < NSIG; sig++) {
-        sigaction(sig, &act, NULL);
+        if (sigaction(sig, &act, NULL) && sig > SIGSYS) {
+            /* Those that the C library keeps to itself can have been ignored
+             * by whoever started httpd. Zeros are the kernel's SIG_DFL. */
+            (void)syscall(SYS_rt_sigaction, sig, zeros, NULL, NSIG / 8);
+        }
     }
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGCHLD);
