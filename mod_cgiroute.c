@@ -339,6 +339,7 @@ static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
                       "no thread-specific storage for regular expressions");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    cgiroute_register_handover();
     return OK;
 }
 

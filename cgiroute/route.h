@@ -151,4 +151,11 @@ void cgiroute_keep_environment(request_rec *r);
 /** Whether a variable of that name is the server's own to set. */
 int cgiroute_is_server_variable(const char *name);
 
+/* ---- handover.c ----------------------------------------------------------
+ */
+
+/** Have backends of mod_proxy see what a program here would see. In
+ * pre_config: then all modules are loaded. */
+void cgiroute_register_handover(void);
+
 #endif /* CGIROUTE_ROUTE_H */

@@ -53,6 +53,7 @@ use Cwd;
 \$ENV{SHOW_NAME} = '$name';
 \$ENV{SHOW_ARGS} = join '', map { "[\$_]" } \@ARGV;
 \$ENV{SHOW_CWD} = getcwd;
+\$ENV{SHOW_BODY} = join '', <STDIN>;
 print "Content-Type: text/plain\\n\\n";
 for my \$name (sort keys %ENV) {
     (my \$value = \$ENV{\$name}) =~ s/([^ -~]|%)/sprintf '%%%02x', ord \$1/ge;
@@ -68,7 +69,7 @@ sub vars {
     return {} unless $response->{body} =~ /^SHOW_ARGS=/m;
     for (split /\n/, $response->{body}) {
         my ($name, $value) = split /=/, $_, 2;
-        $value =~ s/%([0-9a-f]{2})/chr hex $1/ge;
+        $value =~ s/%([0-9a-fA-F]{2})/chr hex $1/ge;
         $vars{$name} = $value;
     }
     return \%vars;
