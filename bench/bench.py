@@ -9,12 +9,14 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lib import machine, rows, scale          # noqa: E402
+from lib import budget, machine, rows, scale  # noqa: E402
 from lib.measure import WrongAnswer           # noqa: E402
 from lib.report import Report                 # noqa: E402
 from lib.servers import ServerError           # noqa: E402
 
 ROWS = {**rows.ROWS, **scale.ROWS}
+# On demand only.
+EXTRA_ROWS = budget.ROWS
 
 
 def arguments():
@@ -22,7 +24,8 @@ def arguments():
         prog="bench/run",
         description="Our modules against other servers' CGI, side by side.")
     p.add_argument("rows", nargs="*", metavar="ROW",
-                   help="which rows (default: all): " + ", ".join(ROWS))
+                   help="which rows (default: all): %s; and on demand: %s" % (
+                       ", ".join(ROWS), ", ".join(EXTRA_ROWS)))
     p.add_argument("--rounds", type=int, default=5,
                    help="rounds in which each server has a turn (5)")
     p.add_argument("--seconds", type=int, default=3,
@@ -40,7 +43,8 @@ def arguments():
     p.add_argument("--peers-only", action="store_true",
                    help="leave ours out; for work on the benchmark itself")
     options = p.parse_args()
-    unknown = [r for r in options.rows if r not in ROWS]
+    unknown = [r for r in options.rows
+               if r not in ROWS and r not in EXTRA_ROWS]
     if unknown:
         p.error("no such row: %s" % ", ".join(unknown))
     if options.rounds < 1 or options.seconds < 1 or options.megabytes < 1:
@@ -70,7 +74,7 @@ def main():
         bench = rows.Bench(workspace, report, options)
         for name in options.rows or ROWS:
             print("\n-- %s" % name, flush=True)
-            ROWS[name](bench)
+            (ROWS.get(name) or EXTRA_ROWS[name])(bench)
     except (ServerError, WrongAnswer) as e:
         print("bench: %s" % e, file=sys.stderr)
         return 1
