@@ -23,6 +23,7 @@ sub page { return $browser->get("$url$_[0]") }
 my $pid = fork // die "fork: $!";
 if (!$pid) {
     setpgrp;
+    $SIG{INT} = 'DEFAULT'; # what runs in the background has it ignored
     open STDOUT, '>', "$scratch/out" or die;
     open STDERR, '>&', \*STDOUT or die;
     $ENV{PORT} = $port;
