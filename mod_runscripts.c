@@ -37,20 +37,37 @@ static void *create_dir(apr_pool_t *p, char *path)
     return dir;
 }
 
+/* What the engine's part of a section without its directives looks like. */
+static cgi_exec_dir_t unset_exec;
+
+static int only_option(const runscripts_dir_t *dir)
+{
+    return !dir->suffixes && !dir->nph_suffixes &&
+           !memcmp(&dir->exec, &unset_exec, sizeof(unset_exec));
+}
+
+/* Called several times in each request, for each section with Options: most
+ * of them have nothing to say here. */
 static void *merge_dir(apr_pool_t *p, void *base_, void *add_)
 {
     const runscripts_dir_t *base = base_, *add = add_;
     runscripts_dir_t *dir;
 
-    if (!memcmp(add, &nothing_set, sizeof(nothing_set))) {
-        return base_; /* each request merges many of these */
+    if (runscripts_options_keep(base, add) && only_option(add)) {
+        return base_;
     }
-    dir = apr_pcalloc(p, sizeof(*dir));
+    if (runscripts_options_replace(base, add) && only_option(base)) {
+        return add_;
+    }
+    dir = apr_pmemdup(p, base, sizeof(*dir));
     cgi_exec_dir_merge(&dir->exec, &base->exec, &add->exec);
     runscripts_options_merge(dir, base, add);
-    dir->suffixes = add->suffixes ? add->suffixes : base->suffixes;
-    dir->nph_suffixes =
-        add->nph_suffixes ? add->nph_suffixes : base->nph_suffixes;
+    if (add->suffixes) {
+        dir->suffixes = add->suffixes;
+    }
+    if (add->nph_suffixes) {
+        dir->nph_suffixes = add->nph_suffixes;
+    }
     return dir;
 }
 
@@ -76,30 +93,27 @@ static void *merge_server(apr_pool_t *p, void *base, void *add)
 static const char *set_suffixes(cmd_parms *cmd, void *dir_, const char *args)
 {
     runscripts_dir_t *dir = dir_;
-    apr_array_header_t *list = apr_array_make(cmd->pool, 2, sizeof(char *));
-    const apr_array_header_t *other;
-    const char *error;
-    int i, j;
+    apr_array_header_t *list =
+        apr_array_make(cmd->pool, 2, sizeof(runscripts_suffix_t));
+    const char *error = NULL, *common;
 
-    while (*args) {
-        APR_ARRAY_PUSH(list, const char *) = ap_getword_conf(cmd->pool, &args);
+    if (!*args) {
+        error = "needs at least one suffix, such as .doit";
     }
-    error = runscripts_suffixes_check(cmd->pool, list);
+    while (!error && *args) {
+        error = runscripts_suffixes_add(cmd->pool, list,
+                                        ap_getword_conf(cmd->pool, &args));
+    }
     if (error) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", error, NULL);
     }
-    other = cmd->info ? dir->suffixes : dir->nph_suffixes;
-    for (i = 0; other && i < other->nelts; i++) {
-        const char *suffix = APR_ARRAY_IDX(other, i, const char *);
-
-        for (j = 0; j < list->nelts; j++) {
-            if (!strcmp(suffix, APR_ARRAY_IDX(list, j, const char *))) {
-                return apr_psprintf(cmd->pool,
-                                    "%s: suffix \"%s\" must not stand for "
-                                    "plain and NPH scripts at once",
-                                    cmd->cmd->name, suffix);
-            }
-        }
+    common = runscripts_suffixes_common(list, cmd->info ? dir->suffixes
+                                                        : dir->nph_suffixes);
+    if (common) {
+        return apr_psprintf(cmd->pool,
+                            "%s: suffix \"%s\" must not stand for plain and "
+                            "NPH scripts at once",
+                            cmd->cmd->name, common);
     }
     *(cmd->info ? &dir->nph_suffixes : &dir->suffixes) = list;
     return NULL;
@@ -210,9 +224,9 @@ static const char *find_suffixed(request_rec *r,
     int i;
 
     for (i = 0; i < suffixes->nelts; i++) {
-        const char *path =
-            apr_pstrcat(r->pool, r->filename,
-                        APR_ARRAY_IDX(suffixes, i, const char *), NULL);
+        const char *path = apr_pstrcat(
+            r->pool, r->filename,
+            APR_ARRAY_IDX(suffixes, i, runscripts_suffix_t).text, NULL);
         apr_status_t rv =
             apr_stat(info, path, APR_FINFO_TYPE | APR_FINFO_LINK, r->pool);
 
@@ -328,7 +342,7 @@ static int hide(request_rec *r)
 static int choose(request_rec *r)
 {
     const runscripts_dir_t *dir = dir_of(r);
-    const char *name, *script;
+    const char *script;
     apr_finfo_t info;
 
     if (dir->denied) {
@@ -343,16 +357,15 @@ static int choose(request_rec *r)
         r->finfo.filetype == APR_DIR) {
         return DECLINED;
     }
-    name = base_name(r->filename);
-    if (runscripts_name_hidden(dir, name)) {
+    if (runscripts_name_hidden(dir, r->filename)) {
         return hide(r);
-    }
-    if (!dir->option.on || !*name || has_handler(r)) {
-        return DECLINED;
     }
     if (r->finfo.filetype == APR_REG && is_get(r) && !(r->args && *r->args) &&
         !(r->path_info && *r->path_info)) {
         return DECLINED; /* the cover sheet, or any other file */
+    }
+    if (!dir->option.on || has_handler(r)) {
+        return DECLINED;
     }
     script = find_script(r, dir, &info);
     return script ? run_instead(r, script, &info) : DECLINED;
@@ -451,6 +464,7 @@ static void register_hooks(apr_pool_t *p)
 
     cgi_exec_dir_init(&nothing_set.exec);
     runscripts_options_init(&nothing_set);
+    cgi_exec_dir_init(&unset_exec);
     cgi_exec_register_hooks(p);
     ap_hook_check_config(check_config, NULL, mod_info, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);

@@ -9,13 +9,13 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *default_suffix = ".doit";
-static const char *default_nph_suffix = ".nph";
+static const runscripts_suffix_t default_suffix = {".doit", 5};
+static const runscripts_suffix_t default_nph_suffix = {".nph", 4};
 
-static const apr_array_header_t suffixes = {NULL, sizeof(char *), 1, 1,
-                                            (char *)&default_suffix};
-static const apr_array_header_t nph_suffixes = {NULL, sizeof(char *), 1, 1,
-                                                (char *)&default_nph_suffix};
+static const apr_array_header_t suffixes = {NULL, sizeof(runscripts_suffix_t),
+                                            1, 1, (char *)&default_suffix};
+static const apr_array_header_t nph_suffixes = {
+    NULL, sizeof(runscripts_suffix_t), 1, 1, (char *)&default_nph_suffix};
 
 const apr_array_header_t *runscripts_suffixes(const runscripts_dir_t *dir)
 {
@@ -27,50 +27,71 @@ const apr_array_header_t *runscripts_nph_suffixes(const runscripts_dir_t *dir)
     return dir->nph_suffixes ? dir->nph_suffixes : &nph_suffixes;
 }
 
-const char *runscripts_suffixes_check(apr_pool_t *p,
-                                      const apr_array_header_t *list)
+static int contains(const apr_array_header_t *list, const char *text)
 {
-    char *const *suffix = (char *const *)list->elts;
-    int i, j;
+    int i;
 
-    if (list->nelts == 0) {
-        return "needs at least one suffix, such as .doit";
-    }
     for (i = 0; i < list->nelts; i++) {
-        if (suffix[i][0] != '.' || suffix[i][1] == '\0') {
-            return apr_psprintf(p,
-                                "suffix \"%s\" must be a dot and at least "
-                                "one more character",
-                                suffix[i]);
+        if (!strcmp(APR_ARRAY_IDX(list, i, runscripts_suffix_t).text, text)) {
+            return 1;
         }
-        if (strchr(suffix[i], '/')) {
-            return apr_psprintf(p, "suffix \"%s\" must not contain a slash",
-                                suffix[i]);
-        }
-        for (j = 0; j < i; j++) {
-            if (strcmp(suffix[i], suffix[j]) == 0) {
-                return apr_psprintf(p, "suffix \"%s\" must be given once only",
-                                    suffix[i]);
-            }
+    }
+    return 0;
+}
+
+const char *runscripts_suffixes_add(apr_pool_t *p, apr_array_header_t *list,
+                                    const char *text)
+{
+    runscripts_suffix_t *suffix;
+
+    if (text[0] != '.' || text[1] == '\0') {
+        return apr_psprintf(p,
+                            "suffix \"%s\" must be a dot and at least one "
+                            "more character",
+                            text);
+    }
+    if (strchr(text, '/')) {
+        return apr_psprintf(p, "suffix \"%s\" must not contain a slash", text);
+    }
+    if (contains(list, text)) {
+        return apr_psprintf(p, "suffix \"%s\" must be given once only", text);
+    }
+    suffix = apr_array_push(list);
+    suffix->text = text;
+    suffix->len = strlen(text);
+    return NULL;
+}
+
+const char *runscripts_suffixes_common(const apr_array_header_t *one,
+                                       const apr_array_header_t *two)
+{
+    int i;
+
+    for (i = 0; one && two && i < one->nelts; i++) {
+        const char *text = APR_ARRAY_IDX(one, i, runscripts_suffix_t).text;
+
+        if (contains(two, text)) {
+            return text;
         }
     }
     return NULL;
 }
 
-static int has_suffix(const char *name, const apr_array_header_t *list,
-                      int (*compare)(const char *, const char *))
+static inline int has_suffix(const char *name, size_t len,
+                             const apr_array_header_t *list,
+                             int (*compare)(const char *, const char *))
 {
-    size_t len = strlen(name);
     int i;
 
     for (i = 0; i < list->nelts; i++) {
-        const char *suffix = APR_ARRAY_IDX(list, i, const char *);
-        size_t suffix_len = strlen(suffix);
+        const runscripts_suffix_t *suffix =
+            &APR_ARRAY_IDX(list, i, runscripts_suffix_t);
 
-        /* the last character tells most names apart */
-        if (len >= suffix_len &&
-            ((name[len - 1] ^ suffix[suffix_len - 1]) & ~0x20) == 0 &&
-            compare(name + len - suffix_len, suffix) == 0) {
+        /* The last letter first, but for its case: most names end in
+         * another. */
+        if (len >= suffix->len &&
+            !((name[len - 1] ^ suffix->text[suffix->len - 1]) & ~0x20) &&
+            !compare(name + len - suffix->len, suffix->text)) {
             return 1;
         }
     }
@@ -80,11 +101,12 @@ static int has_suffix(const char *name, const apr_array_header_t *list,
 runscripts_kind_e runscripts_name_kind(const runscripts_dir_t *dir,
                                        const char *name)
 {
-    if (has_suffix(name, runscripts_suffixes(dir), strcmp)) {
-        return strncmp(name, "nph-", 4) == 0 ? RUNSCRIPTS_NPH
-                                             : RUNSCRIPTS_SCRIPT;
+    size_t len = strlen(name);
+
+    if (has_suffix(name, len, runscripts_suffixes(dir), strcmp)) {
+        return strncmp(name, "nph-", 4) ? RUNSCRIPTS_SCRIPT : RUNSCRIPTS_NPH;
     }
-    if (has_suffix(name, runscripts_nph_suffixes(dir), strcmp)) {
+    if (has_suffix(name, len, runscripts_nph_suffixes(dir), strcmp)) {
         return RUNSCRIPTS_NPH;
     }
     return RUNSCRIPTS_PLAIN;
@@ -102,6 +124,6 @@ int runscripts_name_hidden(const runscripts_dir_t *dir, const char *name)
     }
     /* In either case: on a file system that folds case, foo.DOIT is the
      * source of foo.doit. */
-    return has_suffix(name, runscripts_suffixes(dir), strcasecmp) ||
-           has_suffix(name, runscripts_nph_suffixes(dir), strcasecmp);
+    return has_suffix(name, len, runscripts_suffixes(dir), strcasecmp) ||
+           has_suffix(name, len, runscripts_nph_suffixes(dir), strcasecmp);
 }

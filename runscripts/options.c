@@ -170,7 +170,9 @@ const char *runscripts_options_set(cmd_parms *cmd, void *dir_,
         }
     }
     dir->option.hide = dir->option.on;
-    dir->option.narrow = ap_check_cmd_context(cmd, NOT_IN_FILES) != NULL;
+    if (ap_check_cmd_context(cmd, NOT_IN_FILES)) {
+        dir->option.narrow = 1;
+    }
     if (named) {
         replace_args(cmd, original, without_word(cmd->pool, words));
     }
@@ -275,41 +277,53 @@ void runscripts_options_init(runscripts_dir_t *dir)
     dir->denied = NULL;
 }
 
-/* Core's rules for one bit of Options. */
-static void merge_bit(runscripts_option_t *out, const runscripts_option_t *b,
-                      const runscripts_option_t *a)
+/* Core's rules for one bit of Options. And where the option is turned off for
+ * one file or by a condition, in a directory that has it, that file is no
+ * script then, but its source still isn't for everyone: hide stays. */
+static void merge_option(runscripts_option_t *out,
+                         const runscripts_option_t *b,
+                         const runscripts_option_t *a)
 {
+    unsigned char hide = b->hide && (a->narrow || (a->unset && !a->remove));
+
     if (a->unset) {
         out->unset = b->unset;
-        out->add = (b->add && !a->remove) || a->add;
-        out->remove = (b->remove && !a->add) || a->remove;
-        out->on = (b->on && !out->remove) || out->add;
+        out->add = (b->add & !a->remove) | a->add;
+        out->remove = (b->remove & !a->add) | a->remove;
+        out->on = (b->on & !out->remove) | out->add;
+        out->narrow = b->narrow | a->narrow;
     }
     else {
-        out->unset = 0;
-        out->add = a->add;
-        out->remove = a->remove;
-        out->on = a->on;
+        *out = *a;
+        out->narrow |= b->narrow;
     }
+    out->hide = out->on | hide;
 }
 
-/* Where the option is turned off for one file or by a condition, in a
- * directory that has it, that file is no script then, but its source still
- * isn't for everyone. */
-static void merge_hide(runscripts_option_t *out, const runscripts_option_t *b,
-                       const runscripts_option_t *a)
+int runscripts_options_keep(const runscripts_dir_t *base,
+                            const runscripts_dir_t *add)
 {
-    out->narrow = b->narrow || a->narrow;
-    out->hide =
-        out->on || (b->hide && (a->narrow || (a->unset && !a->remove)));
+    const runscripts_option_t *a = &add->option;
+
+    return add->allow_override < 0 && !add->if_denied && !add->denied &&
+           ((a->unset && !a->add && !a->remove) ||
+            !memcmp(a, &base->option, sizeof(*a)));
+}
+
+int runscripts_options_replace(const runscripts_dir_t *base,
+                               const runscripts_dir_t *add)
+{
+    const runscripts_option_t *a = &add->option, *b = &base->option;
+
+    return !a->unset && a->hide == a->on && !b->hide && !b->narrow &&
+           base->allow_override < 0 && !base->denied && !add->if_denied;
 }
 
 void runscripts_options_merge(runscripts_dir_t *out,
                               const runscripts_dir_t *base,
                               const runscripts_dir_t *add)
 {
-    merge_bit(&out->option, &base->option, &add->option);
-    merge_hide(&out->option, &base->option, &add->option);
+    merge_option(&out->option, &base->option, &add->option);
     out->allow_override =
         add->allow_override >= 0 ? add->allow_override : base->allow_override;
     out->denied = base->denied ? base->denied : add->denied;

@@ -21,13 +21,20 @@
 /** One bit of what core keeps for Options in a section. Like core's, it is
  * written while the section is read and when sections are merged. */
 typedef struct runscripts_option_t {
-    int on;     /* the bit, as far as this section knows */
-    int unset;  /* 1: no list without + or - has been seen */
-    int add;    /* 1: +RunScripts */
-    int remove; /* 1: -RunScripts */
-    int narrow; /* 1: Options stands in <Files> or <If> */
-    int hide;   /* 1: sources are not served: on, or off but for one file */
+    unsigned char on;     /* the bit, as far as this section knows */
+    unsigned char unset;  /* 1: no list without + or - has been seen */
+    unsigned char add;    /* 1: +RunScripts */
+    unsigned char remove; /* 1: -RunScripts */
+    unsigned char narrow; /* 1: Options stands in <Files> or <If> */
+    unsigned char hide;   /* 1: sources are not served: the option is on, or
+                           * off for one file or by a condition only */
 } runscripts_option_t;
+
+/** An ending of file names, and its length. */
+typedef struct runscripts_suffix_t {
+    const char *text;
+    size_t len;
+} runscripts_suffix_t;
 
 /** The configuration of one directory (section, .htaccess, or merged). */
 typedef struct runscripts_dir_t {
@@ -41,7 +48,8 @@ typedef struct runscripts_dir_t {
     const char *if_denied;
     /** That complaint, once the merge found it justified; or NULL. */
     const char *denied;
-    /** RunScriptsSuffix, RunScriptsNPHSuffix: const char *; NULL if unset. */
+    /** RunScriptsSuffix, RunScriptsNPHSuffix: runscripts_suffix_t; or NULL:
+     * unset. */
     const apr_array_header_t *suffixes;
     const apr_array_header_t *nph_suffixes;
 } runscripts_dir_t;
@@ -71,6 +79,13 @@ void runscripts_options_restore(ap_directive_t *tree);
 /** Set all members to "unset". */
 void runscripts_options_init(runscripts_dir_t *dir);
 
+/** Would a merge of the option give just base, or just add? (For speed: few
+ * sections with Options are about this one.) @return 1 or 0 */
+int runscripts_options_keep(const runscripts_dir_t *base,
+                            const runscripts_dir_t *add);
+int runscripts_options_replace(const runscripts_dir_t *base,
+                               const runscripts_dir_t *add);
+
 /** Merge as core merges Options; out may be neither. */
 void runscripts_options_merge(runscripts_dir_t *out,
                               const runscripts_dir_t *base,
@@ -79,21 +94,25 @@ void runscripts_options_merge(runscripts_dir_t *out,
 /* --- names.c --- */
 
 /** Suffixes of plain and of NPH scripts that hold in dir: arrays of
- * const char *, never NULL. */
+ * runscripts_suffix_t, never NULL. */
 const apr_array_header_t *runscripts_suffixes(const runscripts_dir_t *dir);
 const apr_array_header_t *runscripts_nph_suffixes(const runscripts_dir_t *dir);
 
-/** Is this array of const char * a list of suffixes?
- * @return NULL, or what is wrong with it. */
-const char *runscripts_suffixes_check(apr_pool_t *p,
-                                      const apr_array_header_t *list);
+/** Add a suffix to an array of runscripts_suffix_t.
+ * @return NULL, or what is wrong with it */
+const char *runscripts_suffixes_add(apr_pool_t *p, apr_array_header_t *list,
+                                    const char *text);
+
+/** A suffix that is in both lists, or NULL. Each may be NULL. */
+const char *runscripts_suffixes_common(const apr_array_header_t *one,
+                                       const apr_array_header_t *two);
 
 /** Kind of script that a name without directory stands for. */
 runscripts_kind_e runscripts_name_kind(const runscripts_dir_t *dir,
                                        const char *name);
 
-/** Is this the name (without directory) of a file that is never served:
- * a script's source, or an editor's copy? @return 1 or 0. */
+/** Is this the name or path of a file that is never served: a script's
+ * source, or an editor's copy? @return 1 or 0. */
 int runscripts_name_hidden(const runscripts_dir_t *dir, const char *name);
 
 /* --- speling.c --- */

@@ -12,15 +12,25 @@
 
 static apr_pool_t *pool;
 
+/* @return what is wrong with the words, or NULL and the list */
+static const char *parse(const char *words, apr_array_header_t **list)
+{
+    char *state, *word, *copy = apr_pstrdup(pool, words);
+    const char *error = NULL;
+
+    *list = apr_array_make(pool, 2, sizeof(runscripts_suffix_t));
+    while (!error && (word = apr_strtok(copy, " ", &state)) != NULL) {
+        copy = NULL;
+        error = runscripts_suffixes_add(pool, *list, word);
+    }
+    return error;
+}
+
 static apr_array_header_t *list(const char *words)
 {
-    apr_array_header_t *suffixes = apr_array_make(pool, 2, sizeof(char *));
-    char *state, *word, *copy = apr_pstrdup(pool, words);
+    apr_array_header_t *suffixes;
 
-    while ((word = apr_strtok(copy, " ", &state)) != NULL) {
-        copy = NULL;
-        APR_ARRAY_PUSH(suffixes, const char *) = word;
-    }
+    parse(words, &suffixes);
     return suffixes;
 }
 
@@ -37,9 +47,16 @@ static void hidden(const runscripts_dir_t *dir, const char *name, int expected)
            name, expected ? "is hidden" : "is served");
 }
 
+static void common(const char *one, const char *two, const char *expected)
+{
+    tap_is(runscripts_suffixes_common(list(one), list(two)), expected,
+           apr_psprintf(pool, "R12: common to \"%s\" and \"%s\"", one, two));
+}
+
 static void check(const char *words, const char *part)
 {
-    const char *error = runscripts_suffixes_check(pool, list(words));
+    apr_array_header_t *suffixes;
+    const char *error = parse(words, &suffixes);
 
     tap_ok(part ? error && strstr(error, part) : !error, "R12: \"%s\": %s",
            words, error ? error : "accepted");
@@ -96,12 +113,17 @@ int main(void)
 
     check(".doit", NULL);
     check(".a .b .c.d", NULL);
-    check("", "needs at least one");
     check("doit", "must be a dot");
     check(".a b", "\"b\" must be a dot");
     check(".", "one more character");
     check(".a/b", "slash");
     check(".a .b .a", "\".a\" must be given once");
+
+    common(".a .b", ".c .b", ".b");
+    common(".a", ".A", NULL);
+    tap_ok(!runscripts_suffixes_common(NULL, list(".a")) &&
+               !runscripts_suffixes_common(list(".a"), NULL),
+           "R12: a list that is not there has nothing in common");
 
     return tap_done();
 }
