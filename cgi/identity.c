@@ -1,6 +1,5 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,9 +150,8 @@ static unsigned long take_number(reader_t *r, unsigned long max)
     char *end;
     unsigned long number;
 
-    errno = 0;
     number = strtoul(text, &end, 10);
-    if (!apr_isdigit(*text) || *end || errno || number > max) {
+    if (!apr_isdigit(*text) || *end || number > max) {
         r->bad = 1;
         return 0;
     }
