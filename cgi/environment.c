@@ -91,7 +91,7 @@ const char *const *cgi_environment_make(const apr_table_t *vars,
             env[n++] = join(name, (apr_size_t)(c - name), elts[i].val, p);
         }
     }
-    if (tz && !apr_table_get(vars, "TZ")) {
+    if (tz && !is_set(env, n, "TZ", 2)) {
         env[n++] = join("TZ", 2, tz, p);
     }
     env[n] = NULL;
