@@ -24,9 +24,6 @@ typedef struct runscripts_request_t {
 
 /* --- configuration --- */
 
-/* Of a section that says nothing about this module, as nearly all do. */
-static runscripts_dir_t nothing_set;
-
 static void *create_dir(apr_pool_t *p, char *path)
 {
     runscripts_dir_t *dir = apr_pcalloc(p, sizeof(*dir));
@@ -462,8 +459,6 @@ static void register_hooks(apr_pool_t *p)
     static const char *const redirecting[] = {"mod_rewrite.c", "mod_alias.c",
                                               NULL};
 
-    cgi_exec_dir_init(&nothing_set.exec);
-    runscripts_options_init(&nothing_set);
     cgi_exec_dir_init(&unset_exec);
     cgi_exec_register_hooks(p);
     ap_hook_check_config(check_config, NULL, mod_info, APR_HOOK_REALLY_FIRST);

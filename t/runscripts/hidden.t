@@ -148,10 +148,12 @@ AliasMatch ^/matched/(.*) "@DIR@/htdocs/plain/$1.doit"
     AuthUserFile "@DIR@/users"
     Require valid-user
 </Directory>
-<Location "/author">
-    Options -RunScripts
-</Location>
 Alias /author "@DIR@/htdocs/plain"
+<Location /author>
+    Dav On
+    Options -RunScripts
+    SetHandler none
+</Location>
 EOC
 # The forms of generated listings
 my %listings = (
@@ -178,7 +180,7 @@ my @odd = ('foo%2edoit', 'foo.do%69t', 'f%6fo.doi%74/', './foo.doit',
     'foo.doit%0a', '%66%6f%6f%2e%64%6f%69%74', 'foo%252edoit');
 
 plan tests => (@hidden + @never) * (1 + @methods * @tails) + @odd + 1
-    + 3 * @handlers + 4 * keys(%listings) + 85;
+    + 3 * @handlers + 4 * keys(%listings) + 89;
 
 $httpd = PrivateHttpd->start(conf => $conf);
 my $root = $httpd->dir . '/htdocs';
@@ -380,7 +382,15 @@ ok(copy('COPY', '/dav/foo.doit', '/dav-off/stolen.txt') == 404);
 ok(copy('MOVE', '/dav/foo.doit', '/dav-off/stolen.txt') == 404);
 ok(copy('COPY', '/dav/', '/dav-off/all/') == 403);
 ok(copy('MOVE', '/dav/', '/dav-off/all/') == 403 && -e "$root/dav/foo.doit");
-ok(copy('COPY', '/dav/plain.txt', '/dav/foo.doit') >= 400);
+ok(copy('COPY', '/dav/plain.txt', '/dav/foo.doit') >= 400
+        && -s "$root/dav/foo.doit" > 20);
+ok(status('MKCOL', '/dav/dir.doit') == 404 && !-e "$root/dav/dir.doit");
+ok(status('PROPPATCH', '/dav/dead.doit', body => '<x/>') == 404);
+# What the page recommends: a URL for authors, without the option.
+ok(request($httpd->port, 'PROPFIND', '/author/', @depth)->{body} =~
+        /foo\.doit/);
+ok(status('PUT', '/author/new.doit', body => "#!/bin/sh\n") == 201
+        && -e "$root/plain/new.doit");
 ok(!-e "$root/dav-off/stolen.txt" && !-e "$root/dav-off/all");
 ok(status('PUT', '/dav/new.doit', body => "#!/bin/sh\n") == 404
         && !-e "$root/dav/new.doit");
