@@ -9,12 +9,13 @@ import glob
 import os
 import socket
 import subprocess
+import time
 
 from . import machine, measure
 from .report import Series, table
 from .servers import Httpd, ServerError
 
-REQUESTS = 200
+REQUESTS = 100
 SIZES = (10, 100, 1000, 10000)
 STATIC = "/static/file.html"
 DENIED = '<Location "/">\n    Require all denied\n</Location>\n'
@@ -45,7 +46,13 @@ class Counted(Httpd):
             stderr=subprocess.DEVNULL)
 
     def count(self, path, status, requests=REQUESTS):
-        """Instructions per request, on one keep-alive connection."""
+        """Instructions per request, on one keep-alive connection: the
+        smallest of three counts, because a wait that wakes for nothing adds
+        some."""
+        return min(self.count_once(path, status, requests)
+                   for _ in range(3 if requests >= REQUESTS else 1))
+
+    def count_once(self, path, status, requests):
         with socket.create_connection(("127.0.0.1", self.port), 120) as s:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.tell("instrumentation", "on")
@@ -71,6 +78,8 @@ def ask(s, path, status, requests):
     request = ("GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % path).encode()
     data = b""
     for _ in range(requests):
+        # httpd is to wait for each request in the same place.
+        time.sleep(0.003)
         s.sendall(request)
         while b"\r\n\r\n" not in data:
             data += receive(s)
