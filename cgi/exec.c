@@ -441,7 +441,7 @@ static int step_timers(cgi_exec_t *x)
         else if (x->linger_until <= now) {
             x->lingers = 1;
             x->linger_until = now + LINGER_MAX;
-            ap_flush_conn(x->c); /* the client need not wait */
+            cgi_response_push(x); /* the client need not wait */
         }
         return OK;
     }

@@ -191,6 +191,9 @@ int cgi_response_flush(cgi_exec_t *x);
 /** stdout has ended: finish the response. */
 int cgi_response_end(cgi_exec_t *x);
 
+/** Have leave what httpd still keeps back of a finished response. */
+void cgi_response_push(cgi_exec_t *x);
+
 /** Cut the response off: the client sees that it is not whole. */
 void cgi_response_abort(cgi_exec_t *x);
 

@@ -455,6 +455,16 @@ int cgi_response_end(cgi_exec_t *x)
     return pass_with(x, apr_bucket_eos_create(x->c->bucket_alloc));
 }
 
+void cgi_response_push(cgi_exec_t *x)
+{
+    /* Not ap_flush_conn(), which is for the end of a connection: mod_ssl
+     * then closes TLS, and the next read of the connection crashes. */
+    APR_BRIGADE_INSERT_TAIL(x->out_bb,
+                            apr_bucket_flush_create(x->c->bucket_alloc));
+    (void)ap_pass_brigade(x->c->output_filters, x->out_bb);
+    apr_brigade_cleanup(x->out_bb);
+}
+
 void cgi_response_abort(cgi_exec_t *x)
 {
     apr_bucket_alloc_t *alloc = x->c->bucket_alloc;
