@@ -3,6 +3,8 @@
 
 import argparse
 import os
+import signal
+import subprocess
 import sys
 import time
 
@@ -61,6 +63,9 @@ def require_build():
 
 def main():
     options = arguments()
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        # The servers are stopped on the way out.
+        signal.signal(sig, lambda *_: sys.exit(1))
     if not options.peers_only:
         require_build()
     report = Report(rows.OURS)
@@ -70,14 +75,18 @@ def main():
               "good for nothing but trying the benchmark" % before)
     began = time.monotonic()
     workspace = machine.Workspace(options.keep)
+    failed = 0
     try:
         bench = rows.Bench(workspace, report, options)
         for name in options.rows or ROWS:
             print("\n-- %s" % name, flush=True)
-            (ROWS.get(name) or EXTRA_ROWS[name])(bench)
-    except (ServerError, WrongAnswer) as e:
-        print("bench: %s" % e, file=sys.stderr)
-        return 1
+            try:
+                (ROWS.get(name) or EXTRA_ROWS[name])(bench)
+            except (ServerError, WrongAnswer, OSError,
+                    subprocess.SubprocessError) as e:
+                # The other rows are worth having; this one is marked.
+                failed = 1
+                report.section("Row %s: FAILED" % name, str(e))
     finally:
         if options.keep:
             print("\nconfigurations and logs: %s" % workspace.dir)
@@ -94,7 +103,7 @@ def main():
         with open(output, "w", encoding="utf-8") as f:
             f.write(report.markdown(machine.describe(), settings))
         print("\nwritten to %s" % output)
-    return 0
+    return failed
 
 
 if __name__ == "__main__":
