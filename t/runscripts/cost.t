@@ -1,5 +1,5 @@
 # R13: what a request for a static file costs in a httpd that has the module,
-# counted in instructions. bench/static.py measures; the ratios it prints stay
+# counted in instructions. t/runscripts/cost.py measures; the ratios it prints stay
 # the same to about 0.003 whatever the machine does beside.
 use strict;
 use warnings;
@@ -12,7 +12,7 @@ my $tools = system('valgrind --version >/dev/null 2>&1') == 0
 plan tests => 3, need({'valgrind and python3' => $tools});
 
 my $port = PrivateHttpd::free_port();
-my $out = `python3 '$vars->{top_dir}/bench/static.py' --port $port 2>&1`;
+my $out = `python3 '$vars->{top_dir}/t/runscripts/cost.py' --port $port 2>&1`;
 print "# $_\n" for split /\n/, $out;
 my %ratio = $out =~ /^([a-z-]+) +\d+ +([\d.]+)$/mg;
 ok(keys %ratio == 3);

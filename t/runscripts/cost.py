@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""What mod_runscripts costs a request for a static file.
+"""What mod_runscripts costs a request for a static file; for cost.t.
 
 Counts the instructions of httpd (event MPM, one process, under valgrind's
 callgrind) for each of: the module not loaded; loaded, with the option on in
@@ -9,7 +9,8 @@ don't depend on what else the machine does. Prints a line for each:
 
     NAME  INSTRUCTIONS-PER-REQUEST  RATIO   (not loaded / this one)
 
-and ends with status 1 when a ratio is below 0.98.
+The configurations differ in the word RunScripts only: a section more would
+cost core something, too.
 """
 
 import argparse
@@ -24,8 +25,8 @@ import sys
 import tempfile
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-GOAL = 0.98
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
 # Debian's default modules.
 MODULES = ("mpm_event", "access_compat", "alias", "auth_basic", "authn_core",
            "authn_file", "authz_core", "authz_host", "authz_user",
@@ -69,7 +70,7 @@ def apxs(what):
         if shutil.which(program):
             return subprocess.check_output([program, "-q", what],
                                            text=True).strip()
-    sys.exit("static: there is no apxs")
+    sys.exit("cost: there is no apxs")
 
 
 class Httpd:
@@ -110,7 +111,7 @@ class Httpd:
             except ConnectionRefusedError:
                 time.sleep(0.2)
         with open(os.path.join(self.folder, "out"), encoding="utf-8") as f:
-            sys.exit("static: httpd did not start\n" + f.read())
+            sys.exit("cost: httpd did not start\n" + f.read())
 
     def get(self, path, times):
         request = ("GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path).encode()
@@ -120,12 +121,12 @@ class Httpd:
             while b"\r\n\r\n" not in data:
                 piece = self.client.recv(65536)
                 if not piece:
-                    sys.exit("static: the connection was closed")
+                    sys.exit("cost: the connection was closed")
                 data += piece
             head, body = data.split(b"\r\n\r\n", 1)
             length = int(re.search(rb"Content-Length: (\d+)", head).group(1))
             if not head.startswith(b"HTTP/1.1 200"):
-                sys.exit("static: not a 200: %r" % head)
+                sys.exit("cost: not a 200: %r" % head)
             while len(body) < length:
                 body += self.client.recv(65536)
 
@@ -149,13 +150,13 @@ class Httpd:
                 found += re.findall(r"^(?:totals|summary): (\d+)", f.read(),
                                     re.M)
         if not found:
-            sys.exit("static: callgrind has written nothing")
+            sys.exit("cost: callgrind has written nothing")
         return max(int(n) for n in found)
 
 
 def once(port, times, **options):
     """Instructions of a whole run with that many requests."""
-    folder = tempfile.mkdtemp(prefix="static.")
+    folder = tempfile.mkdtemp(prefix="cost.")
     try:
         os.makedirs(folder + "/htdocs/a/b")
         os.makedirs(folder + "/htdocs/scripts")
@@ -189,12 +190,11 @@ def measure(port, times, **options):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    p.add_argument("--port", type=int, default=18590)
+    p.add_argument("--port", type=int, default=9190)
     p.add_argument("--requests", type=int, default=2000)
     options = p.parse_args()
     if not shutil.which("valgrind"):
-        sys.exit("static: there is no valgrind")
-    status = 0
+        sys.exit("cost: there is no valgrind")
     base = None
     for name, here, elsewhere in (
             ("not-loaded", "Indexes", "Indexes"),
@@ -203,12 +203,8 @@ def main():
         count = measure(options.port, options.requests, here=here,
                         elsewhere=elsewhere)
         base = base or count
-        ratio = base / count
-        print("%-12s %10.0f  %.4f" % (name, count, ratio), flush=True)
-        if ratio < GOAL:
-            status = 1
-    return status
+        print("%-12s %10.0f  %.4f" % (name, count, base / count), flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
