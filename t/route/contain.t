@@ -1,4 +1,3 @@
-# mpm: all
 # C4 (and C3, C4 of CONFORMANCE): no URL makes a route run or serve a file
 # outside of its dir=; which captured text is taken; symbolic links obey
 # Options; what lies there is checked as if it had been asked for by name.

@@ -1,4 +1,3 @@
-# mpm: all
 # C3, A1, A4: SCRIPT_NAME and PATH_INFO for 40 routes and URLs, and for random
 # ones; the URL put together from both reaches the same script again, with the
 # same values.
