@@ -235,6 +235,28 @@ static const char *check_environment(const attempt_t *a)
     return why;
 }
 
+/* A name that the URL may not choose. Should there be a file of that name all
+ * the same, it is the route's, and must not be served as a text by whatever
+ * comes after: dir= may well be a directory of documents too. */
+static outcome_e bad_name(attempt_t *a, const char *why)
+{
+    route_path_t path = a->route->path;
+
+    path.names = ROUTE_NAMES_ANY;
+    if (!a->route->is_static &&
+        !route_path_expand(a->r->pool, &path, &a->choice->match,
+                           a->choice->host, &a->choice->place)) {
+        apr_status_t rv = look_at(a->r, a->choice->place.script);
+        int is_file = rv == APR_SUCCESS && a->r->finfo.filetype == APR_REG;
+
+        a->r->finfo.filetype = APR_NOFILE;
+        if (is_file) {
+            return refuse(a, HTTP_NOT_FOUND, why);
+        }
+    }
+    return no_such_file(a, why);
+}
+
 /* static=on: what the file's execute bits say, of whomever. A program that
  * httpd may not run is not a text that it may show. */
 static outcome_e judge_static(attempt_t *a)
@@ -294,9 +316,10 @@ static outcome_e try_route(attempt_t *a)
     }
     why = route_path_expand(a->r->pool, &route->path, &c->match, c->host,
                             &c->place);
-    if (!why) {
-        why = check_environment(a);
+    if (why) {
+        return bad_name(a, why);
     }
+    why = check_environment(a);
     if (why) {
         return no_such_file(a, why);
     }

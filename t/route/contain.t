@@ -31,6 +31,11 @@ my %files = (
     'in/named.cgi'       => show_script('NAMED'),
     'in/htaccess/x.cgi'  => show_script('htaccess'),
     'in/htaccess/.htaccess' => "SetEnv FROM_HTACCESS yes\n",
+    'site/plain.cgi'     => show_script('site'),
+    'site/a b.cgi'       => show_script('SOURCE'),
+    'site/.a.cgi'        => show_script('SOURCE'),
+    'site/a b/index.html' => "index\n",
+    'site/c d.cgi/x.cgi' => "text\n",
     'hosts/the.host/x.cgi' => show_script('the.host'),
     'hosts/0/x.cgi'      => show_script('0'),
     'hosts/:./x.cgi'     => show_script('colon'),
@@ -47,6 +52,9 @@ CGIRoute "^/dir/(.*)/x$"    "ok.cgi" dir="@TREE@/in/\1" names=any
 CGIRoute "^/static/(.*)$"   "\1"     dir="@TREE@/in" static=on
 CGIRoute "^/staticany/(.*)$" "\1"    dir="@TREE@/in" static=on names=any
 CGIRoute "^/absolute/(.*)$" "@TREE@/in/\1" names=any
+CGIRoute "^/site/(.*\.cgi)$" "\1"    dir="@TREE@/site"
+CGIRoute "^/site/(.*)/$"    "\1/index.cgi" dir="@TREE@/site"
+Alias "/site" "@TREE@/site"
 CGIRoute "^/host/(.*)$"     "\1"     dir="@TREE@/hosts/%{host}"
 <CGIRoute "^/env/(.*)$" "ok.cgi" dir="@TREE@/in">
     SetEnv DATA "/srv/data/\1"
@@ -159,6 +167,13 @@ my @cases = (
     ['/strict/locked/x.cgi', 403],
     ['/strict/named.cgi', 403],
     ['/strict/htaccess/x.cgi', 'htaccess'],
+    # a bad name of a route's file is not a good name of a document
+    ['/site/plain.cgi', 'site'],
+    ['/site/a%20b.cgi', 404],
+    ['/site/.a.cgi', 404],
+    ['/site/a%20b/', 200],
+    ['/site/a%20b/index.html', 200],
+    ['/site/c%20d.cgi/x.cgi', 404],
     # names of hosts
     ['/host/x.cgi', 'the.host', 'the.host'],
     ['/host/x.cgi', 'the.host', 'THE.host:8080'],
@@ -178,7 +193,7 @@ for (@cases) {
     my $response = request($port, 'GET', $path, $host ? (Host => $host) : ());
     my $answer = vars($response)->{SHOW_NAME} // $response->{status} // 'none';
     my $good = $answer =~ /^(?:\Q$expected\E|$expected)$/;
-    $good &&= $response->{body} !~ /OUTSIDE|LOCKED/
+    $good &&= $response->{body} !~ /OUTSIDE|LOCKED|SOURCE/
         if $expected !~ /OUTSIDE/;
     print "# $path", $host ? " on $host" : '', ": $answer, not $expected\n"
         unless $good;
