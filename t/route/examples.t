@@ -1,0 +1,233 @@
+# Each file of conf/examples loads as it is, with its own values replaced by
+# Define lines before it, and does what it says: the five kinds of set-up that
+# users bring, and those that outgrow them.
+use strict;
+use warnings;
+use Apache::Test;
+use File::Temp ();
+use POSIX ();
+use Time::HiRes ();
+use Route;
+
+my $examples = Apache::Test::vars('top_dir') . '/conf/examples';
+my @all = map { m{([^/]+)\.conf$} } glob "$examples/*.conf";
+my ($php) = grep { -x } '/usr/bin/php-cgi';
+my ($fpm) = grep { -x } glob '/usr/sbin/php-fpm*';
+my ($fcgiwrap) = grep { -x } '/usr/sbin/fcgiwrap', '/usr/bin/fcgiwrap';
+my ($fossil) = grep { -x } '/usr/bin/fossil';
+my ($git) = grep { -x } '/usr/bin/git';
+
+my $page = "<?php header('Content-Type: text/plain'); echo 'PAGE ';"
+    . " echo basename(__FILE__), ' ', \$_SERVER['PATH_INFO'] ?? '';";
+my %files = (
+    'cgi/env' => show_script('env'),
+    'cgi/app' => show_script('app'),
+    'cgi/darcsweb.cgi' => show_script('darcsweb'),
+    'cgi/trac.cgi' => show_script('trac'),
+    'site/index.php' => $page,
+    'site/a/x.php' => $page,
+    'site/a/index.php' => $page,
+    'site/plain/index.html' => "plain index\n",
+    'site/plain/x.txt' => "plain\n",
+    'site/b c.php' => $page,
+    'site/.d.php' => $page,
+    'ext/prog' => show_script('prog'),
+    'ext/page.html' => "page\n",
+    'ext/prog~data' => "DATA\n",
+    'fossil/fossil.cgi' => '',
+    'git/' => '',
+);
+my %done;
+
+# An httpd with that example; its values come first.
+sub example {
+    my ($name, $values, $more) = @_;
+    $done{$name} = 1;
+    my $conf = join '', map { qq(Define $_ "$values->{$_}"\n) } sort keys %$values;
+    return routes(qq($conf\nInclude "$examples/$name.conf"\n) . ($more || ''),
+                  \%files);
+}
+
+my @children;
+my $me = $$;
+
+sub start {
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        setpgrp;
+        open $_, '>', '/dev/null' for *STDOUT, *STDERR;
+        { exec @_ }
+        POSIX::_exit(1);
+    }
+    push @children, $pid;
+}
+END {
+    if ($me && $$ == $me) {
+        local $?;
+        kill 'KILL', -$_, $_ for @children;
+        waitpid $_, 0 for @children;
+    }
+}
+sub wait_for { -S $_[0] and return 1 or Time::HiRes::sleep(0.1) for 1 .. 50 }
+
+plan tests => 54;
+
+# A cgi-bin directory
+my $httpd = example('cgi-bin', {CGI_BIN => '@TREE@/cgi'});
+my $got = show($httpd, '/cgi-bin/env/a/b?c');
+ok($got->{SHOW_NAME} eq 'env');
+ok($got->{SCRIPT_NAME} eq '/cgi-bin/env' && $got->{PATH_INFO} eq '/a/b');
+ok(show($httpd, '/cgi-bin/none')->{STATUS} == 404);
+ok(show($httpd, '/cgi-bin/')->{STATUS} == 404);
+
+# A script by regular expression
+$httpd = example('darcsweb', {DARCSWEB => '@TREE@/cgi'});
+ok(show($httpd, '/darcsweb')->{SHOW_NAME} eq 'darcsweb');
+ok(show($httpd, '/darcsweb/x')->{PATH_INFO} eq '/x');
+ok(show($httpd, '/darcsweb2')->{STATUS} == 404);
+
+# A route with variables
+$httpd = example('trac', {TRAC_CGI => '@TREE@/cgi',
+                          TRAC_PROJECTS => '/srv/trac'});
+$got = show($httpd, '/trac/my-project/wiki/Start');
+ok($got->{SHOW_NAME} eq 'trac');
+ok($got->{TRAC_ENV} eq '/srv/trac/my-project');
+ok($got->{SCRIPT_NAME} eq '/trac/my-project');
+ok($got->{PATH_INFO} eq '/wiki/Start');
+ok(show($httpd, '/trac/..%2fx')->{STATUS} == 404);
+
+# An extension directory
+$httpd = example('extension-directory', {EXTENSIONS => '@TREE@/ext'});
+ok(show($httpd, '/ext/prog/x')->{PATH_INFO} eq '/x');
+ok(request($httpd->port, 'GET', '/ext/page.html')->{body} eq "page\n");
+ok(request($httpd->port, 'GET', '/ext/prog~data')->{status} == 404);
+ok(request($httpd->port, 'GET', '/ext/')->{status} == 404);
+
+# PHP, by program and by FPM: the same URLs have the same answers
+sub php_pages {
+    my ($name, $values) = @_;
+    $httpd = example($name, {PHP_SITE => '@TREE@/site', %$values},
+                     qq(DocumentRoot "\@TREE\@/site"\n)
+                     . "DirectoryIndex index.html\n");
+    for (['/', 'PAGE index.php '], ['/a/', 'PAGE index.php '],
+         ['/a/x.php', 'PAGE x.php '],      # not the page of /a/
+         ['/a/x.php/info', 'PAGE x.php /info'],
+         ['/a/x.php?y=/', 'PAGE x.php '],
+         ['/plain/', "plain index\n"], ['/plain/x.txt', "plain\n"]) {
+        my ($url, $expected) = @$_;
+        my $body = request($httpd->port, 'GET', $url)->{body};
+        print "# $name $url: $body\n" if $body ne $expected;
+        ok($body eq $expected);
+    }
+    # no source, whatever the name
+    for my $url ('/b%20c.php', '/.d.php') {
+        my $response = request($httpd->port, 'GET', $url);
+        ok($response->{status} == 404 && $response->{body} !~ /PAGE|<\?/);
+    }
+}
+if ($php) {
+    php_pages('php', {});
+}
+else {
+    skip('php-cgi is not installed') for 1 .. 9;
+}
+my $sockets = File::Temp->newdir('ex-XXXXXX', TMPDIR => 1);
+if ($fpm) {
+    PrivateHttpd::spew("$sockets/fpm.conf", "[global]\n"
+        . "error_log = $sockets/fpm.log\ndaemonize = no\n[www]\n"
+        . "listen = $sockets/fpm\npm = static\npm.max_children = 2\n");
+    start($fpm, '-y', "$sockets/fpm.conf", '-F');
+    wait_for("$sockets/fpm");
+    php_pages('php-fpm', {PHP_SOCKET => "$sockets/fpm"});
+}
+else {
+    skip('php-fpm is not installed') for 1 .. 9;
+}
+
+# A cluster of two
+if ($fcgiwrap) {
+    start($fcgiwrap, '-c', 2, '-s', "unix:$sockets/$_") for 1, 2;
+    wait_for("$sockets/$_") for 1, 2;
+    $httpd = example('cluster', {CLUSTER_CGI => '@TREE@/cgi',
+        map { ("CLUSTER_" . ($_ == 1 ? 'ONE' : 'TWO')
+               => "unix:$sockets/$_|fcgi://member$_") } 1, 2});
+    $got = show($httpd, '/app/app/x/y');
+    ok($got->{SHOW_NAME} eq 'app');
+    ok($got->{APPLICATION} eq 'app');
+    ok($got->{SCRIPT_NAME} eq '/app/app' && $got->{PATH_INFO} eq '/x/y');
+    ok(show($httpd, '/app/none')->{STATUS} == 404);
+}
+else {
+    skip('fcgiwrap is not installed') for 1 .. 4;
+}
+
+# git: clone through the route
+if ($git && -x '/usr/lib/git-core/git-http-backend') {
+    $httpd = example('git', {GIT_PROJECTS => '@TREE@/git'});
+    my ($tree, $url) = ($httpd->{tree}, $httpd->url('/git/one.git'));
+    local %ENV = (%ENV, HOME => "$tree", GIT_CONFIG_NOSYSTEM => 1,
+                  map { ("GIT_${_}_NAME" => 'x', "GIT_${_}_EMAIL" => 'x@x') }
+                  qw(AUTHOR COMMITTER));
+    my $said = `exec 2>&1; cd $tree && git init -q work && cd work &&
+        echo text >file && git add file && git commit -q -m one &&
+        git clone -q --bare . ../git/one.git && git clone -q $url ../clone &&
+        cat ../clone/file`;
+    print map { "# $_\n" } split /\n/, $said;
+    ok($said eq "text\n");
+    # nobody has logged in: no push
+    $said = `exec 2>&1; cd $tree/clone && echo more >>file &&
+        git commit -q -a -m two && git push -q && echo pushed`;
+    ok($said !~ /pushed/ && $said =~ /403/);
+}
+else {
+    skip('git is not installed') for 1 .. 2;
+}
+
+# Fossil: a directory of repositories
+if ($fossil) {
+    $httpd = example('fossil', {FOSSIL => '@TREE@/fossil'});
+    my $tree = $httpd->{tree};
+    local %ENV = (%ENV, HOME => "$tree", USER => 'tester');
+    PrivateHttpd::spew("$tree/fossil/fossil.cgi",
+                       "#!$fossil\ndirectory: $tree/fossil/repositories\n");
+    chmod 0755, "$tree/fossil/fossil.cgi";
+    mkdir "$tree/fossil/repositories";
+    my $said = `exec 2>&1; cd $tree/fossil/repositories &&
+        $fossil init -A tester project.fossil`;
+    my $response = request($httpd->port, 'GET', '/fossil/project/timeline');
+    print "# $said# $response->{head}\n";
+    ok($response->{status} == 200 && $response->{body} =~ /Timeline/);
+    my $url = $httpd->url('/fossil/project');
+    $said = `exec 2>&1; cd $tree && $fossil clone $url clone.fossil`;
+    print map { "# $_\n" } split /\n/, $said;
+    ok($? == 0 && -s "$tree/clone.fossil");
+}
+else {
+    skip('fossil is not installed') for 1 .. 2;
+}
+
+# chroot by host: httpd has to be root (t/root has it running)
+mkdir "$sockets/host";
+$done{'chroot-by-host'} = 1;
+my ($ok, $said) = PrivateHttpd->check(
+    qq(Define JAIL "$sockets"\nDefine JAIL_USER nobody\n)
+    . qq(Define JAIL_GROUP nogroup\n)
+    . qq(Include "$examples/chroot-by-host.conf"\n));
+print "# $said\n";
+ok($> == 0 ? $ok : $said =~ /chroot= must have httpd started as root/);
+
+# none is forgotten, and none needs a Define
+my @forgotten = grep { !$done{$_}
+    && !($_ eq 'php' && !$php || $_ eq 'php-fpm' && !$fpm
+         || $_ eq 'cluster' && !$fcgiwrap || $_ eq 'git' && !$git
+         || $_ eq 'fossil' && !$fossil) } @all;
+print "# not tested: @forgotten\n" if @forgotten;
+ok(!@forgotten);
+for my $name (qw(cgi-bin darcsweb php trac extension-directory git fossil
+                 php-fpm cluster chroot-by-host)) {
+    my $said = refused(qq(Include "$examples/$name.conf"\n));
+    print "# $name: $said\n";
+    ok($said eq '' || $said =~ /must be a directory that exists/
+       || $said =~ /exec= must name a program that exists/
+       || $said =~ /must have httpd started as root/);
+}
