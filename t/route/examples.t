@@ -193,7 +193,8 @@ if ($fossil) {
     chmod 0755, "$tree/fossil/fossil.cgi";
     mkdir "$tree/fossil/repositories";
     my $said = `exec 2>&1; cd $tree/fossil/repositories &&
-        $fossil init -A tester project.fossil`;
+        $fossil init -A tester project.fossil &&
+        $fossil settings backoffice-disable on -R project.fossil`;
     my $response = request($httpd->port, 'GET', '/fossil/project/timeline');
     print "# $said# $response->{head}\n";
     ok($response->{status} == 200 && $response->{body} =~ /Timeline/);
