@@ -126,6 +126,21 @@ int cgi_exec_begin(cgi_exec_t *x);
 /** Close one of x's descriptors. */
 void cgi_close_fd(int *fd);
 
+/* timers.c: how long anybody waits for anybody */
+
+/** When to look again though nothing has happened; 0: never. */
+apr_time_t cgi_timers_next(const cgi_exec_t *x);
+
+/** Act on the times that are over. @return OK or a status */
+int cgi_timers_step(cgi_exec_t *x);
+
+/** For how long a script's first output is left for its end, since mostly
+ * they come together. In microseconds. */
+apr_time_t cgi_timers_hold(void);
+
+/** A script has ended with its first output, so long after its start. */
+void cgi_timers_note_quick(apr_time_t t);
+
 /* start.c: the message to the launcher */
 
 /** Open what all requests of a worker share. Run at child_init. */

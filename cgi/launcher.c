@@ -43,8 +43,7 @@
 #include "apr_thread_proc.h"
 #include "apr_time.h"
 
-#include "identity.h"
-#include "wire.h"
+#include "launcher.h"
 
 #define QUEUE_FD 0
 /* Of the privileged launcher: the identities, as a file to read. It stands
@@ -82,29 +81,18 @@ struct script_t {
     int control_fd;
 };
 
-/* An identity, with its groups as the kernel takes them. */
-typedef struct become_t {
-    const cgi_identity_t *identity;
-    gid_t *groups;
-    int ngroups;
-} become_t;
-
 static struct {
     apr_pool_t *pool;
     apr_pool_t *message_pool; /* cleared after each start */
-    become_t *become;         /* only in the privileged launcher */
-    int nbecome;
     int epoll_fd, signal_fd;
     apr_hash_t *scripts;                         /* pid_t -> script_t */
     APR_RING_HEAD(ending_ring, script_t) ending; /* GRACE and TERM */
     int queue_open;
-    struct rlimit nofile; /* as inherited, given on to scripts */
-    int nofile_raised;
 } launcher;
 
 static char inline_message[CGI_WIRE_INLINE_MAX];
 
-static void die(const char *what)
+void launcher_die(const char *what)
 {
     fprintf(stderr, "cgi-launcher: %s: %s\n", what, strerror(errno));
     exit(1);
@@ -120,72 +108,6 @@ static int watch(int fd, unsigned int events, void *data)
 static void unwatch(int fd)
 {
     (void)epoll_ctl(launcher.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-}
-
-/* A note that can't be sent has nobody to read it: the worker is gone. */
-static void send_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage)
-{
-    cgi_note_t note = {(int)kind, value, (int)stage};
-
-    (void)!send(fd, &note, sizeof(note), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* In the child: this step failed. Does not return. */
-static void child_fails(const int fds[CGI_FD_MAX], cgi_stage_e stage)
-{
-    send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno, stage);
-    _exit(127);
-}
-
-/* In the child: become another user, in another root directory. */
-static void become(const become_t *who, const cgi_wire_request_t *request,
-                   const int fds[CGI_FD_MAX])
-{
-    if (*request->root && (chdir(request->root) || chroot("."))) {
-        child_fails(fds, CGI_STAGE_ROOT);
-    }
-    if (setgroups((size_t)who->ngroups, who->groups) ||
-        setgid(who->identity->gid) || setuid(who->identity->uid)) {
-        child_fails(fds, CGI_STAGE_USER);
-    }
-}
-
-/* In the child: become the script. Does not return. */
-static void run_child(const cgi_wire_request_t *request, const become_t *who,
-                      const int fds[CGI_FD_MAX])
-{
-    static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
-                                                RLIMIT_NPROC};
-    sigset_t none;
-    int i;
-
-    setpgid(0, 0);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (launcher.nofile_raised) {
-        setrlimit(RLIMIT_NOFILE, &launcher.nofile);
-    }
-    if (who) {
-        become(who, request, fds);
-    }
-    /* After the change of user, so that no worker can raise a limit. */
-    for (i = 0; i < CGI_LIMIT_MAX; i++) {
-        if ((request->limits & (1u << i)) != 0 &&
-            setrlimit((__rlimit_resource_t)resource[i], &request->limit[i])) {
-            child_fails(fds, CGI_STAGE_LIMIT);
-        }
-    }
-    /* All other descriptors are close-on-exec. */
-    if (dup2(fds[CGI_FD_STDIN], 0) < 0 || dup2(fds[CGI_FD_STDOUT], 1) < 0 ||
-        dup2(fds[CGI_FD_STDERR], 2) < 0) {
-        child_fails(fds, CGI_STAGE_MESSAGE);
-    }
-    if (chdir(request->dir)) {
-        child_fails(fds, CGI_STAGE_DIR);
-    }
-    execve(request->path, (char *const *)request->argv,
-           (char *const *)request->env);
-    child_fails(fds, CGI_STAGE_EXEC);
 }
 
 /* Give up the control socket, if there still is one. */
@@ -259,7 +181,7 @@ static void on_exit_status(script_t *script, int status)
     script->reaped = 1;
     switch (script->state) {
     case SCRIPT_RUNNING:
-        send_note(script->control_fd, CGI_NOTE_EXITED, status, 0);
+        launcher_note(script->control_fd, CGI_NOTE_EXITED, status, 0);
         end_rest(script);
         break;
     case SCRIPT_GRACE:
@@ -335,99 +257,20 @@ static apr_interval_time_t run_timers(void)
     return next <= now ? 0 : next - now > WAIT_MAX ? WAIT_MAX : next - now;
 }
 
-/* Whether a script of another user may have what a worker opened: a directory
- * would lead out of its root, and a lease that no worker can give back would
- * be for ever. */
-static int are_fit(const int fds[CGI_FD_MAX])
-{
-    struct ucred maker;
-    socklen_t len = sizeof(maker), type_len = sizeof(int);
-    struct stat st;
-    int i, flags, type;
-
-    for (i = CGI_FD_STDIN; i <= CGI_FD_STDERR; i++) {
-        flags = fcntl(fds[i], F_GETFL);
-        if (flags < 0 || (flags & O_PATH) || fstat(fds[i], &st) ||
-            S_ISDIR(st.st_mode)) {
-            return 0;
-        }
-    }
-    /* The queue itself is one, too, but made by root. */
-    return !getsockopt(fds[CGI_FD_CONTROL], SOL_SOCKET, SO_TYPE, &type,
-                       &type_len) &&
-           type == SOCK_SEQPACKET &&
-           !getsockopt(fds[CGI_FD_CONTROL], SOL_SOCKET, SO_PEERCRED, &maker,
-                       &len) &&
-           maker.uid != 0;
-}
-
-/* Whom a message may make a script of. @return 0: it is refused */
-static int authorize(const cgi_wire_request_t *request,
-                     const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
-                     const become_t **who, apr_pool_t *pool)
-{
-    const char *reason;
-
-    *who = NULL;
-    if (!launcher.become) {
-        *safe = *request;
-        return request->identity == 0;
-    }
-    if (request->identity < 1 ||
-        request->identity > (unsigned int)launcher.nbecome) {
-        fprintf(stderr, "cgi-launcher: refused: no identity %u\n",
-                request->identity);
-        return 0;
-    }
-    *who = &launcher.become[request->identity - 1];
-    reason = cgi_identity_check((*who)->identity, request, safe, pool);
-    if (!reason && !are_fit(fds)) {
-        reason = "its descriptors are not those of a script";
-    }
-    if (reason) {
-        fprintf(stderr, "cgi-launcher: refused, identity %u: %s\n",
-                request->identity, reason);
-    }
-    return !reason;
-}
-
-/**
- * Make the script's process. APR's way is a fork(). Where the child has
- * nothing to do but to become the script, it borrows our memory instead of
- * getting a copy: for a small program that is a good part of the whole start.
- */
-static apr_status_t make_process(apr_proc_t *proc,
-                                 const cgi_wire_request_t *request,
-                                 const become_t *who,
-                                 const int fds[CGI_FD_MAX], apr_pool_t *pool)
-{
-    apr_status_t rv;
-
-    if (!who && !request->limits) {
-        proc->pid = vfork();
-        if (proc->pid == 0) {
-            run_child(request, NULL, fds);
-        }
-        return proc->pid < 0 ? errno : APR_SUCCESS;
-    }
-    rv = apr_proc_fork(proc, pool);
-    if (rv == APR_INCHILD) {
-        run_child(request, who, fds);
-    }
-    return rv == APR_INPARENT ? APR_SUCCESS : rv;
-}
-
 /* Start the script of a message that arrived whole. */
-static void start(const cgi_wire_request_t *request, const become_t *who,
-                  apr_pool_t *pool, int fds[CGI_FD_MAX])
+static void start(const cgi_wire_request_t *request,
+                  const launcher_become_t *who, apr_pool_t *pool,
+                  int fds[CGI_FD_MAX])
 {
     script_t *script = calloc(1, sizeof(*script));
     apr_proc_t proc;
     apr_status_t rv =
-        script ? make_process(&proc, request, who, fds, pool) : APR_ENOMEM;
+        script ? launcher_make_process(&proc, request, who, fds, pool)
+               : APR_ENOMEM;
 
     if (rv != APR_SUCCESS) {
-        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv, CGI_STAGE_FORK);
+        launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv,
+                      CGI_STAGE_FORK);
         free(script);
         return;
     }
@@ -435,7 +278,7 @@ static void start(const cgi_wire_request_t *request, const become_t *who,
     script->state = SCRIPT_RUNNING;
     script->kill_timeout = apr_time_from_msec((apr_time_t)request->kill_ms);
     script->control_fd = fds[CGI_FD_CONTROL];
-    send_note(script->control_fd, CGI_NOTE_STARTED, proc.pid, 0);
+    launcher_note(script->control_fd, CGI_NOTE_STARTED, proc.pid, 0);
     fds[CGI_FD_CONTROL] = -1; /* ours from here on */
     apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), script);
 
@@ -445,28 +288,6 @@ static void start(const cgi_wire_request_t *request, const become_t *who,
         script->control_fd = -1;
         begin_term(script);
     }
-}
-
-/* Read a file in memory: of another kind, reading could wait for somebody,
- * and every request with it. */
-static void *read_file(int fd, apr_size_t size, apr_pool_t *pool)
-{
-    char *data;
-    apr_size_t have = 0;
-
-    if (size > CGI_WIRE_MAX || fcntl(fd, F_GET_SEALS) < 0) {
-        return NULL;
-    }
-    data = apr_palloc(pool, size);
-    while (have < size) {
-        ssize_t n = pread(fd, data + have, size - have, (off_t)have);
-
-        if (n <= 0) {
-            return NULL;
-        }
-        have += (apr_size_t)n;
-    }
-    return data;
 }
 
 /* Take the descriptors out of a message; those that are not there are -1. */
@@ -509,7 +330,7 @@ static void receive(void)
                          .msg_controllen = CMSG_LEN(sizeof(int[CGI_FD_MAX]))};
     int fds[CGI_FD_MAX] = {-1, -1, -1, -1, -1};
     cgi_wire_request_t request, safe;
-    const become_t *who;
+    const launcher_become_t *who;
     apr_size_t size = 0;
     apr_pool_t *pool = launcher.message_pool;
     void *data = inline_message;
@@ -519,7 +340,7 @@ static void receive(void)
     n = recvmsg(QUEUE_FD, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR) {
-            die("reading the queue");
+            launcher_die("reading the queue");
         }
         return;
     }
@@ -532,22 +353,22 @@ static void receive(void)
     nfds = take_descriptors(&msg, fds);
     if (fds[CGI_FD_MESSAGE] >= 0 && n == (ssize_t)sizeof(size)) {
         memcpy(&size, inline_message, sizeof(size));
-        data = read_file(fds[CGI_FD_MESSAGE], size, pool);
+        data = launcher_read_file(fds[CGI_FD_MESSAGE], size, pool);
     }
     else {
         size = (apr_size_t)n;
     }
     if (nfds <= CGI_FD_STDERR || (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
-        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EMFILE,
-                  CGI_STAGE_MESSAGE);
+        launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EMFILE,
+                      CGI_STAGE_MESSAGE);
     }
     else if (!data || cgi_wire_decode(&request, data, size, pool)) {
-        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EINVAL,
-                  CGI_STAGE_MESSAGE);
+        launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EINVAL,
+                      CGI_STAGE_MESSAGE);
     }
-    else if (!authorize(&request, fds, &safe, &who, pool)) {
-        send_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EPERM,
-                  CGI_STAGE_REFUSED);
+    else if (!launcher_authorize(&request, fds, &safe, &who, pool)) {
+        launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EPERM,
+                      CGI_STAGE_REFUSED);
     }
     else {
         start(&safe, who, pool, fds);
@@ -570,8 +391,8 @@ static void end_all(void)
         apr_hash_this(hi, NULL, NULL, &val);
         if (((script_t *)val)->state != SCRIPT_TERM) {
             /* for the worker, which must not wait for one that traps it */
-            send_note(((script_t *)val)->control_fd, CGI_NOTE_EXITED, SIGTERM,
-                      0);
+            launcher_note(((script_t *)val)->control_fd, CGI_NOTE_EXITED,
+                          SIGTERM, 0);
             begin_term(val);
         }
     }
@@ -653,7 +474,7 @@ static void reset_signals(void)
     launcher.signal_fd = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
     if (launcher.signal_fd < 0 ||
         watch(launcher.signal_fd, EPOLLIN, &launcher.signal_fd)) {
-        die("watching signals");
+        launcher_die("watching signals");
     }
 }
 
@@ -670,7 +491,7 @@ static void keep_only_kill(void)
         /* root itself does not have it: scripts may outlive their request */
         memset(data, 0, sizeof(data));
         if (syscall(SYS_capset, &header, data)) {
-            die("giving up root's rights");
+            launcher_die("giving up root's rights");
         }
     }
 }
@@ -682,7 +503,7 @@ static void drop_privileges(const char *uid, const char *root,
                             const gid_t *groups, int ngroups, int keep_kill)
 {
     if (root && (chdir(root) || chroot(root) || chdir("/"))) {
-        die(root);
+        launcher_die(root);
     }
     if (uid && ngroups) {
         uid_t u = (uid_t)strtoul(uid, NULL, 10);
@@ -690,52 +511,11 @@ static void drop_privileges(const char *uid, const char *root,
         prctl(PR_SET_KEEPCAPS, keep_kill);
         if (setgroups((size_t)ngroups, groups) || setgid(groups[0]) ||
             setuid(u)) {
-            die("becoming the user of the workers");
+            launcher_die("becoming the user of the workers");
         }
         if (keep_kill) {
             keep_only_kill();
         }
-    }
-}
-
-/* All groups of an identity. */
-static void read_groups(become_t *who)
-{
-    const cgi_identity_t *id = who->identity;
-    int i, n = 0;
-
-    while (id->groups && id->groups[n]) {
-        n++;
-    }
-    who->ngroups = n + 1;
-    who->groups =
-        apr_palloc(launcher.pool, (size_t)who->ngroups * sizeof(gid_t));
-    who->groups[0] = id->gid;
-    for (i = 0; i < n; i++) {
-        who->groups[i + 1] = (gid_t)strtoul(id->groups[i], NULL, 10);
-    }
-}
-
-static void read_identities(void)
-{
-    cgi_identity_t *identities;
-    off_t size = lseek(IDENTITIES_FD, 0, SEEK_END);
-    void *data;
-    int i;
-
-    if (size <= 0 ||
-        !(data = read_file(IDENTITIES_FD, (apr_size_t)size, launcher.pool)) ||
-        cgi_identity_decode(&identities, &launcher.nbecome, data,
-                            (apr_size_t)size, launcher.pool)) {
-        errno = EINVAL;
-        die("reading the identities");
-    }
-    dup2(2, IDENTITIES_FD);
-    launcher.become = apr_pcalloc(
-        launcher.pool, (size_t)(launcher.nbecome + 1) * sizeof(become_t));
-    for (i = 0; i < launcher.nbecome; i++) {
-        launcher.become[i].identity = &identities[i];
-        read_groups(&launcher.become[i]);
     }
 }
 
@@ -744,7 +524,6 @@ int main(int argc, char *argv[])
     const char *uid = NULL, *root = NULL;
     gid_t groups[GROUPS_MAX];
     int ngroups = 0;
-    struct rlimit raised;
     int c, type = 0, privileged = 0, keep_kill = 0;
     socklen_t len = sizeof(type);
 
@@ -777,7 +556,7 @@ int main(int argc, char *argv[])
         return 2;
     }
     if (close_range(3, ~0u, 0)) {
-        die("closing descriptors");
+        launcher_die("closing descriptors");
     }
     fcntl(QUEUE_FD, F_SETFD, FD_CLOEXEC);
     /* Ctrl-C at a terminal is for httpd's parent only; and no script of
@@ -785,13 +564,7 @@ int main(int argc, char *argv[])
     setsid();
     drop_privileges(uid, root, groups, ngroups, keep_kill);
 
-    /* Each running script holds one descriptor here. */
-    if (!getrlimit(RLIMIT_NOFILE, &launcher.nofile) &&
-        launcher.nofile.rlim_cur < launcher.nofile.rlim_max) {
-        raised = launcher.nofile;
-        raised.rlim_cur = raised.rlim_max;
-        launcher.nofile_raised = !setrlimit(RLIMIT_NOFILE, &raised);
-    }
+    launcher_raise_descriptors();
 
     apr_initialize();
     apr_pool_create(&launcher.pool, NULL);
@@ -799,18 +572,19 @@ int main(int argc, char *argv[])
     apr_allocator_max_free_set(apr_pool_allocator_get(launcher.pool),
                                KEEP_FREE);
     if (privileged) {
-        read_identities();
+        launcher_read_identities(IDENTITIES_FD, launcher.pool);
+        dup2(2, IDENTITIES_FD);
     }
     launcher.scripts = apr_hash_make(launcher.pool);
     APR_RING_INIT(&launcher.ending, script_t, link);
     launcher.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (launcher.epoll_fd < 0) {
-        die("creating the poll set");
+        launcher_die("creating the poll set");
     }
     reset_signals();
     /* One message is to wake one launcher, not all that read the queue. */
     if (watch(QUEUE_FD, EPOLLIN | EPOLLEXCLUSIVE, &launcher.queue_open)) {
-        die("watching the queue");
+        launcher_die("watching the queue");
     }
     launcher.queue_open = 1;
     serve();

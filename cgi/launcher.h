@@ -1,0 +1,61 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The parts of the program cgi-launcher: launcher.c watches, launcher_start.c
+ * starts.
+ */
+#ifndef CGI_LAUNCHER_H
+#define CGI_LAUNCHER_H
+
+#include <sys/types.h>
+
+#include "apr_thread_proc.h"
+
+#include "identity.h"
+#include "wire.h"
+
+/* An identity, with its groups as the kernel takes them. */
+typedef struct launcher_become_t {
+    const cgi_identity_t *identity;
+    gid_t *groups;
+    int ngroups;
+} launcher_become_t;
+
+/** Complain with errno, and end the launcher. */
+void launcher_die(const char *what);
+
+/** Tell the worker at the other end of a control socket. A note that can't
+ * be sent has nobody to read it: the worker is gone. */
+void launcher_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage);
+
+/** Read a message that came as a file in memory.
+ * @return its bytes, from pool; or NULL: it is another kind of file, reading
+ *         which could wait for somebody, or not of that size */
+void *launcher_read_file(int fd, apr_size_t size, apr_pool_t *pool);
+
+/** Become the privileged launcher: read the identities. Ends the launcher
+ * when they can't be read. */
+void launcher_read_identities(int fd, apr_pool_t *pool);
+
+/** Let the launcher itself have as many descriptors as it may: each running
+ * script holds one. Scripts get the limit that was there. */
+void launcher_raise_descriptors(void);
+
+/** Whom a message may make a script of.
+ * @param safe gets what may run, sharing request's strings
+ * @param who *who gets the identity, or NULL: that of the launcher
+ * @return 0: it is refused, logged */
+int launcher_authorize(const cgi_wire_request_t *request,
+                       const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
+                       const launcher_become_t **who, apr_pool_t *pool);
+
+/** Make the script's process, in a process group of its own.
+ * @return APR_SUCCESS, or the errno of fork(); later failures are told to
+ *         the worker by the child */
+apr_status_t launcher_make_process(apr_proc_t *proc,
+                                   const cgi_wire_request_t *request,
+                                   const launcher_become_t *who,
+                                   const int fds[CGI_FD_MAX],
+                                   apr_pool_t *pool);
+
+#endif /* CGI_LAUNCHER_H */

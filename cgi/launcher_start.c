@@ -1,0 +1,249 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The launcher's way from a message to a process: what may run, as whom,
+ * and the child's steps until it is the script.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+
+#include "launcher.h"
+
+/* What the privileged launcher may make of a script; else NULL. */
+static launcher_become_t *become_list;
+static int nbecome;
+
+static struct rlimit nofile; /* as inherited, given on to scripts */
+static int nofile_raised;
+
+/* A note that can't be sent has nobody to read it: the worker is gone. */
+void launcher_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage)
+{
+    cgi_note_t note = {(int)kind, value, (int)stage};
+
+    (void)!send(fd, &note, sizeof(note), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Read a file in memory: of another kind, reading could wait for somebody,
+ * and every request with it. */
+void *launcher_read_file(int fd, apr_size_t size, apr_pool_t *pool)
+{
+    char *data;
+    apr_size_t have = 0;
+
+    if (size > CGI_WIRE_MAX || fcntl(fd, F_GET_SEALS) < 0) {
+        return NULL;
+    }
+    data = apr_palloc(pool, size);
+    while (have < size) {
+        ssize_t n = pread(fd, data + have, size - have, (off_t)have);
+
+        if (n <= 0) {
+            return NULL;
+        }
+        have += (apr_size_t)n;
+    }
+    return data;
+}
+
+/* All groups of an identity. */
+static void read_groups(launcher_become_t *who, apr_pool_t *pool)
+{
+    const cgi_identity_t *id = who->identity;
+    int i, n = 0;
+
+    while (id->groups && id->groups[n]) {
+        n++;
+    }
+    who->ngroups = n + 1;
+    who->groups = apr_palloc(pool, (size_t)who->ngroups * sizeof(gid_t));
+    who->groups[0] = id->gid;
+    for (i = 0; i < n; i++) {
+        who->groups[i + 1] = (gid_t)strtoul(id->groups[i], NULL, 10);
+    }
+}
+
+void launcher_read_identities(int fd, apr_pool_t *pool)
+{
+    cgi_identity_t *identities;
+    off_t size = lseek(fd, 0, SEEK_END);
+    void *data;
+    int i;
+
+    if (size <= 0 ||
+        !(data = launcher_read_file(fd, (apr_size_t)size, pool)) ||
+        cgi_identity_decode(&identities, &nbecome, data, (apr_size_t)size,
+                            pool)) {
+        errno = EINVAL;
+        launcher_die("reading the identities");
+    }
+    become_list =
+        apr_pcalloc(pool, (size_t)(nbecome + 1) * sizeof(launcher_become_t));
+    for (i = 0; i < nbecome; i++) {
+        become_list[i].identity = &identities[i];
+        read_groups(&become_list[i], pool);
+    }
+}
+
+void launcher_raise_descriptors(void)
+{
+    struct rlimit raised;
+
+    if (!getrlimit(RLIMIT_NOFILE, &nofile) &&
+        nofile.rlim_cur < nofile.rlim_max) {
+        raised = nofile;
+        raised.rlim_cur = raised.rlim_max;
+        nofile_raised = !setrlimit(RLIMIT_NOFILE, &raised);
+    }
+}
+
+/* In the child: this step failed. Does not return. */
+static void child_fails(const int fds[CGI_FD_MAX], cgi_stage_e stage)
+{
+    launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno, stage);
+    _exit(127);
+}
+
+/* In the child: become another user, in another root directory. */
+static void become(const launcher_become_t *who,
+                   const cgi_wire_request_t *request,
+                   const int fds[CGI_FD_MAX])
+{
+    if (*request->root && (chdir(request->root) || chroot("."))) {
+        child_fails(fds, CGI_STAGE_ROOT);
+    }
+    if (setgroups((size_t)who->ngroups, who->groups) ||
+        setgid(who->identity->gid) || setuid(who->identity->uid)) {
+        child_fails(fds, CGI_STAGE_USER);
+    }
+}
+
+/* In the child: become the script. Does not return. */
+static void run_child(const cgi_wire_request_t *request,
+                      const launcher_become_t *who, const int fds[CGI_FD_MAX])
+{
+    static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
+                                                RLIMIT_NPROC};
+    sigset_t none;
+    int i;
+
+    setpgid(0, 0);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (nofile_raised) {
+        setrlimit(RLIMIT_NOFILE, &nofile);
+    }
+    if (who) {
+        become(who, request, fds);
+    }
+    /* After the change of user, so that no worker can raise a limit. */
+    for (i = 0; i < CGI_LIMIT_MAX; i++) {
+        if ((request->limits & (1u << i)) != 0 &&
+            setrlimit((__rlimit_resource_t)resource[i], &request->limit[i])) {
+            child_fails(fds, CGI_STAGE_LIMIT);
+        }
+    }
+    /* All other descriptors are close-on-exec. */
+    if (dup2(fds[CGI_FD_STDIN], 0) < 0 || dup2(fds[CGI_FD_STDOUT], 1) < 0 ||
+        dup2(fds[CGI_FD_STDERR], 2) < 0) {
+        child_fails(fds, CGI_STAGE_MESSAGE);
+    }
+    if (chdir(request->dir)) {
+        child_fails(fds, CGI_STAGE_DIR);
+    }
+    execve(request->path, (char *const *)request->argv,
+           (char *const *)request->env);
+    child_fails(fds, CGI_STAGE_EXEC);
+}
+
+/* Whether a script of another user may have what a worker opened: a directory
+ * would lead out of its root, and a lease that no worker can give back would
+ * be for ever. */
+static int are_fit(const int fds[CGI_FD_MAX])
+{
+    struct ucred maker;
+    socklen_t len = sizeof(maker), type_len = sizeof(int);
+    struct stat st;
+    int i, flags, type;
+
+    for (i = CGI_FD_STDIN; i <= CGI_FD_STDERR; i++) {
+        flags = fcntl(fds[i], F_GETFL);
+        if (flags < 0 || (flags & O_PATH) || fstat(fds[i], &st) ||
+            S_ISDIR(st.st_mode)) {
+            return 0;
+        }
+    }
+    /* The queue itself is one, too, but made by root. */
+    return !getsockopt(fds[CGI_FD_CONTROL], SOL_SOCKET, SO_TYPE, &type,
+                       &type_len) &&
+           type == SOCK_SEQPACKET &&
+           !getsockopt(fds[CGI_FD_CONTROL], SOL_SOCKET, SO_PEERCRED, &maker,
+                       &len) &&
+           maker.uid != 0;
+}
+
+/* Whom a message may make a script of. @return 0: it is refused */
+int launcher_authorize(const cgi_wire_request_t *request,
+                       const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
+                       const launcher_become_t **who, apr_pool_t *pool)
+{
+    const char *reason;
+
+    *who = NULL;
+    if (!become_list) {
+        *safe = *request;
+        return request->identity == 0;
+    }
+    if (request->identity < 1 || request->identity > (unsigned int)nbecome) {
+        fprintf(stderr, "cgi-launcher: refused: no identity %u\n",
+                request->identity);
+        return 0;
+    }
+    *who = &become_list[request->identity - 1];
+    reason = cgi_identity_check((*who)->identity, request, safe, pool);
+    if (!reason && !are_fit(fds)) {
+        reason = "its descriptors are not those of a script";
+    }
+    if (reason) {
+        fprintf(stderr, "cgi-launcher: refused, identity %u: %s\n",
+                request->identity, reason);
+    }
+    return !reason;
+}
+
+/**
+ * Make the script's process. APR's way is a fork(). Where the child has
+ * nothing to do but to become the script, it borrows our memory instead of
+ * getting a copy: for a small program that is a good part of the whole start.
+ */
+apr_status_t launcher_make_process(apr_proc_t *proc,
+                                   const cgi_wire_request_t *request,
+                                   const launcher_become_t *who,
+                                   const int fds[CGI_FD_MAX], apr_pool_t *pool)
+{
+    apr_status_t rv;
+
+    if (!who && !request->limits) {
+        proc->pid = vfork();
+        if (proc->pid == 0) {
+            run_child(request, NULL, fds);
+        }
+        return proc->pid < 0 ? errno : APR_SUCCESS;
+    }
+    rv = apr_proc_fork(proc, pool);
+    if (rv == APR_INCHILD) {
+        run_child(request, who, fds);
+    }
+    return rv == APR_INPARENT ? APR_SUCCESS : rv;
+}
