@@ -37,8 +37,11 @@ static int may_emit(cgi_errlines_t *lines, apr_time_t now)
     apr_time_t due =
         (now - lines->refilled) * CGI_ERRLINES_RATE / APR_USEC_PER_SEC;
 
-    if (due > 0) {
+    if (due < 0) { /* the clock was set back */
         lines->refilled = now;
+    }
+    if (due > 0) {
+        lines->refilled += due * APR_USEC_PER_SEC / CGI_ERRLINES_RATE;
         lines->allowance = due + lines->allowance > CGI_ERRLINES_BURST
                                ? CGI_ERRLINES_BURST
                                : lines->allowance + (unsigned int)due;
