@@ -415,7 +415,7 @@ static void wake(const scope_t *scope, int entry)
 apr_status_t cgi_limits_join(cgi_limits_t *limits)
 {
     apr_time_t now = now_monotonic();
-    uint32_t n, process;
+    uint32_t n, process = 0;
     struct flock lock;
     int i;
 
