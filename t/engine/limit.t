@@ -151,6 +151,17 @@ my $shared = server();
         'wait: free again');
 }
 
+# The times of CGITimeout begin with the script.
+{
+    my $held = ask($shared, '/engine-limitfirst/slow?body=60');
+    runs($held->{tag});
+    my $waiting = wait_in_line($shared, '/engine-limitfirst/slow?head=0.7');
+    sleep 1.4;
+    release($held);
+    is($waiting->{c}->response->status, 200,
+        'the wait is no part of first= and total=');
+}
+
 # A client that hangs up gives its place in the queue to another.
 for my $how (qw(abort finish)) {
     my $held = hold($shared, '/engine-limitwait');
@@ -203,7 +214,7 @@ for my $how (qw(abort finish)) {
 
 # Both modules know the directive; it is one counter.
 SKIP: {
-    skip 'no mod_cgiroute', 2
+    skip 'no mod_cgiroute', 4
         unless -e CGITest::Server->build_dir . '/mod_cgiroute.so';
     my $held = hold($shared, '/engine-limitboth');
     is(status_of_request($shared, '/enginelimitroute/hello'), 503,
@@ -213,6 +224,12 @@ SKIP: {
     is(status_of_request($shared, '/engine-limitboth/hello'), 503,
         'both modules: one counter, the route first');
     release($held);
+    $held = hold($shared, '/enginelimitsection');
+    is(status_of_request($shared, '/enginelimitsection/hello'), 503,
+        'a limit in the section of a route');
+    release($held);
+    is(status_of_request($shared, '/enginelimitsection/hello'), 200,
+        'a limit in the section of a route: free again');
 }
 
 # ---- servers of their own
