@@ -130,7 +130,8 @@ ok(runs('/no-cgi-bin/foo', 'foo.doit|/no-cgi-bin/foo||GET'));
 ok(runs('/cgi-bin/foo', 404));
 ok(runs('/cgi-bin/foo.doit', 'foo.doit|/cgi-bin/foo.doit||GET'));
 ok(runs('/cgi-bin/bare/x', 'bare|/cgi-bin/bare|/x|GET'));
-ok(runs('/cgi-bin/bare', 'bare|/cgi-bin/bare||POST', 'POST', body => 'x'));
+# (mod_cgid, which fails at times when a script does not read its body)
+ok(runs('/cgi-bin/bare', 'bare|/cgi-bin/bare||POST', 'POST', body => ''));
 ok(runs('/cgi-bin/cover?x', 500));
 ok(ask('GET', '/no-cgi-bin/bare')->{body} =~ /SECRET/);    # an ordinary file
 
