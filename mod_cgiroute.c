@@ -18,6 +18,7 @@
 #include "http_config.h"
 #include "http_core.h"
 #include "http_log.h"
+#include "http_protocol.h"
 #include "http_request.h"
 
 #include "cgiroute/route.h"
@@ -210,6 +211,27 @@ static int set_environment(request_rec *r)
     return OK;
 }
 
+static int is_script(const request_rec *r)
+{
+    const cgiroute_choice_t *choice = config_of(r)->choice;
+
+    return choice && !choice->is_file && !choice->status && r->handler &&
+           strcmp(r->handler, CGIROUTE_HANDLER) == 0;
+}
+
+/* What mod_mime made of the script's name says nothing about its output. The
+ * type is what keeps it out of pages under IncludesNOEXEC. */
+static int forget_type(request_rec *r)
+{
+    if (!is_script(r)) {
+        return DECLINED;
+    }
+    ap_set_content_type(r, "application/x-httpd-cgi");
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
+    return OK;
+}
+
 /* Whoever handles the request: mod_dir and others may have merged it with one
  * that had its own idea of the same variables. */
 static void insert_filter(request_rec *r)
@@ -229,7 +251,7 @@ static int handler(request_rec *r)
     if (!r->handler || strcmp(r->handler, CGIROUTE_HANDLER) != 0) {
         return DECLINED;
     }
-    if (!choice || choice->is_file || choice->status) {
+    if (!is_script(r)) {
         /* A SetHandler of that name: what it is set on is no route's, and
          * must not be served by the next handler as the file that it is. */
         return fail(r, HTTP_FORBIDDEN,
@@ -248,6 +270,7 @@ static int handler(request_rec *r)
         return fail(r, HTTP_FORBIDDEN,
                     "a script of a route with exec= must be readable");
     }
+    r->content_type = NULL;
     name = ap_strrchr_c(choice->place.script, '/');
     options.script = choice->place.script + strlen(choice->place.chroot);
     options.root = *choice->place.chroot ? choice->place.chroot : NULL;
@@ -372,6 +395,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_perdir_config(post_perdir_config, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_fixups(set_handler, core, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(set_environment, env, NULL, APR_HOOK_MIDDLE);
+    ap_hook_fixups(forget_type, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
 }

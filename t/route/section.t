@@ -19,6 +19,8 @@ my %files = (
         . "echo AAA `cat`\n",
     'cgi/html'    => "#!/bin/sh\necho Content-Type: text/html\necho\n"
         . "echo '<!--#echo var=\"ROUTE\" -->'\n",
+    'cgi/show.html.gz.de' => "#!/bin/sh\necho X-Type: none\necho\necho x\n",
+    'site/noexec.shtml' => "[<!--#include virtual=\"/in/one\" -->]\n",
     'cgi/fail'    => "#!/bin/sh\nexit 1\n",
     'users'       => "joe:\$apr1\$qJVS9aUJ\$QzcM1ZUW6CY14rGs.kaV9/\n",
     'site/page.shtml' => "[<!--#include virtual=\"/in/one\" -->"
@@ -43,6 +45,15 @@ DocumentRoot "@TREE@/site"
     AddOutputFilter INCLUDES .shtml
     AddType text/html .shtml
     Require all granted
+</Directory>
+<Files "noexec.shtml">
+    Options -Includes +IncludesNOEXEC
+</Files>
+CGIRoute "^/typed" "show.html.gz.de" dir="@TREE@/cgi"
+<Directory "@TREE@/cgi">
+    AddEncoding x-gzip .gz
+    AddLanguage de .de
+    AddType text/html .html
 </Directory>
 <Directory "@TREE@/site/list">
     AllowOverride None
@@ -191,7 +202,7 @@ print $users 'joe:', crypt('secret', '$6$saltsalt$'), "\n";
 close $users;
 my $joe = 'Basic ' . encode_base64('joe:secret', '');
 
-plan tests => 75;
+plan tests => 80;
 
 sub is {
     my ($got, $expected, $name) = @_;
@@ -309,6 +320,15 @@ $response = request($port, 'GET', '/page.shtml');
 my @who = $response->{body} =~ /^WHO=(.*)$/mg;
 is(join(',', @who), 'in one,in two', 'included twice, not the locked one');
 ok($response->{body} =~ /\[an error occurred/);
+
+$response = request($port, 'GET', '/noexec.shtml');
+ok($response->{body} =~ /\[an error occurred/ && $response->{body} !~ /WHO=/);
+
+# A13: nothing is made of the script's name
+$response = request($port, 'GET', '/typed');
+is($response->{status}, 200, 'a script without Content-Type');
+is($response->{header}{$_}, 'none', $_)
+    for qw(content-type content-encoding content-language);
 
 # C7 of CONFORMANCE: .htaccess adds no routes
 for (qw(routes routes2 list)) {
