@@ -40,7 +40,11 @@ sub new {
 }
 
 sub sock { $_[0]{sock} }
-sub authority { "$_[0]{host}:$_[0]{port}" }
+sub authority {
+    my ($self) = @_;
+    my $host = $self->{host} =~ /:/ ? "[$self->{host}]" : $self->{host};
+    return "$host:$self->{port}";
+}
 
 # The bytes of a request. Options: headers => [name => value, ...], body =>
 # bytes (adds Content-Length), version => '1.1', host => '...' (undef: none),
@@ -220,6 +224,12 @@ package CGITest::Response;
 
 use strict;
 use warnings;
+
+# A body that came by other means, for functions that take a response.
+sub wrap {
+    my ($class, $body) = @_;
+    return bless {status => 200, body => $body, error => ''}, $class;
+}
 
 sub status { defined $_[0]{status} ? $_[0]{status} : 0 }
 sub body { $_[0]{body} }

@@ -13,6 +13,7 @@ use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use POSIX ();
+use Test::More ();
 use Time::HiRes qw(sleep time);
 use CGITest::Proc qw(children_of alive wait_until slurp descendants_of);
 
@@ -22,7 +23,7 @@ my @running;
 # ---- both kinds
 
 sub where { return {host => '127.0.0.1', port => $_[0]{port}} }
-sub port { $_[0]{port} }
+sub port { $_[0]{$_[1] ? "port$_[1]" : 'port'} }
 sub pid { $_[0]{pid} }
 sub mpm { $_[0]{mpm} }
 sub htdocs { "$t/htdocs" }
@@ -92,7 +93,7 @@ sub shared {
 # engine => 0: without our modules, first => text before everything,
 # limit => shell command that is run before httpd, prepare => sub that makes
 # files below root() first). In conf, @root@ is the server root, @engine@ the
-# directory of our scripts.
+# directory of our scripts, @port@ and @port2@ to @port9@ free ports: port(2).
 # Our scripts are there below /engine, as in the suite's server.
 sub start {
     my ($class, %o) = @_;
@@ -117,7 +118,8 @@ sub default_mpm {
 
 # A port nobody listens on now, from the block of 100 that t/TEST reserves.
 sub free_port {
-    my $first = $_[0]->shared->port + 40;
+    my ($self) = @_;
+    my $first = (ref $self || $self)->shared->port + 40;
     our $next ||= 0;
     for (1 .. 55) {
         my $port = $first + $next++ % 55;
@@ -192,6 +194,8 @@ END
     my $more = $self->{conf} || '';
     $more =~ s|\@root\@|$root|g;
     $more =~ s|\@engine\@|$t/htdocs/engine|g;
+    $more =~ s|\@port\@|$port|g;
+    $more =~ s{\@port([2-9])\@}{$self->{"port$1"} ||= $self->free_port}ge;
     return "$conf$more\n";
 }
 
@@ -255,6 +259,16 @@ sub launch {
     die "httpd does not start:\n" . slurp($out) . slurp($self->{log});
 }
 
+# A certificate and its key for mod_ssl, at root()/tls.pem; false when there
+# is no program to make one. For use in prepare.
+sub make_certificate {
+    my ($self) = @_;
+    my $pem = "$self->{root}/tls.pem";
+    return !system 'sh', '-c', 'openssl req -x509 -newkey rsa:2048 -nodes'
+        . ' -days 2 -subj /CN=127.0.0.1 -keyout "$0.key" -out "$0"'
+        . ' >/dev/null 2>&1 && cat "$0.key" >> "$0" && chmod 644 "$0"', $pem;
+}
+
 # What `httpd -t` prints, and its exit status.
 sub configtest {
     my ($self) = @_;
@@ -289,10 +303,21 @@ sub wait_end {
     return $ended;
 }
 
+# A crash is a failed test, wherever it happened.
+sub _check_log {
+    my ($self) = @_;
+    my @crashes = slurp($self->{log}) =~ /^(.*(?:
+        exit\ signal\ (?:Segm|Abort|Bus|Illegal|Floating)|Sanitizer|
+        runtime\ error:|ssertion\ .*\ failed|stack\ smashing|
+        double\ free|free\(\):\ invalid|corrupted\ ).*)$/mgx;
+    Test::More::fail("httpd crashed: $_") for @crashes;
+}
+
 # Stop httpd; returns the ids of processes of its tree that outlive it.
 sub stop {
     my ($self) = @_;
     return unless $self->{pid};
+    $self->_check_log;
     my @tree = descendants_of($self->{pid});
     $self->signal('TERM');
     if (!$self->wait_end(20)) {
