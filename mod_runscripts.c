@@ -34,13 +34,9 @@ static void *create_dir(apr_pool_t *p, char *path)
     return dir;
 }
 
-/* What the engine's part of a section without its directives looks like. */
-static cgi_exec_dir_t unset_exec;
-
 static int only_option(const runscripts_dir_t *dir)
 {
-    return !dir->suffixes && !dir->nph_suffixes &&
-           !memcmp(&dir->exec, &unset_exec, sizeof(unset_exec));
+    return !dir->exec.is_set && !dir->suffixes && !dir->nph_suffixes;
 }
 
 /* Called several times in each request, for each section with Options: most
@@ -57,7 +53,9 @@ static void *merge_dir(apr_pool_t *p, void *base_, void *add_)
         return add_;
     }
     dir = apr_pmemdup(p, base, sizeof(*dir));
-    cgi_exec_dir_merge(&dir->exec, &base->exec, &add->exec);
+    if (add->exec.is_set) {
+        cgi_exec_dir_merge(&dir->exec, &base->exec, &add->exec);
+    }
     runscripts_options_merge(dir, base, add);
     if (add->suffixes) {
         dir->suffixes = add->suffixes;
@@ -459,7 +457,6 @@ static void register_hooks(apr_pool_t *p)
     static const char *const redirecting[] = {"mod_rewrite.c", "mod_alias.c",
                                               NULL};
 
-    cgi_exec_dir_init(&unset_exec);
     cgi_exec_register_hooks(p);
     ap_hook_check_config(check_config, NULL, mod_info, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);

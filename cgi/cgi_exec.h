@@ -50,6 +50,7 @@ typedef struct cgi_stderr_t cgi_stderr_t;
 /** Engine directives of one directory; -1 (or NULL, UNSET) means unset.
  * Times are in microseconds, 0 means no limit. */
 typedef struct cgi_exec_dir_t {
+    int is_set; /* 1: at least one of the following is */
     apr_interval_time_t first_timeout; /* until the script's header is whole */
     apr_interval_time_t idle_timeout;  /* between two signs of life */
     apr_interval_time_t total_timeout;

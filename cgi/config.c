@@ -48,6 +48,7 @@ unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
 
 void cgi_exec_dir_init(cgi_exec_dir_t *dir)
 {
+    dir->is_set = 0;
     dir->first_timeout = -1;
     dir->idle_timeout = -1;
     dir->total_timeout = -1;
@@ -59,12 +60,21 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->sendfile_dirs = NULL;
 }
 
+cgi_exec_dir_t *cgi_exec_dir_set(void *mconfig)
+{
+    cgi_exec_dir_t *dir = mconfig;
+
+    dir->is_set = 1;
+    return dir;
+}
+
 #define MERGE(member, unset)                                                  \
     out->member = add->member == (unset) ? base->member : add->member
 
 void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
                         const cgi_exec_dir_t *add)
 {
+    out->is_set = base->is_set || add->is_set;
     MERGE(first_timeout, -1);
     MERGE(idle_timeout, -1);
     MERGE(total_timeout, -1);
@@ -110,7 +120,7 @@ static const char *parse_time(cmd_parms *cmd, const char *name,
 const char *cgi_exec_cmd_timeout(cmd_parms *cmd, void *mconfig, int argc,
                                  char *const argv[])
 {
-    cgi_exec_dir_t *dir = mconfig;
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
     const struct {
         const char *name;
         apr_interval_time_t *time;
@@ -153,7 +163,7 @@ const char *cgi_exec_cmd_timeout(cmd_parms *cmd, void *mconfig, int argc,
 const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *mconfig,
                                         const char *arg)
 {
-    cgi_exec_dir_t *dir = mconfig;
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
 
     return parse_time(cmd, "", arg, &dir->idle_timeout);
 }
@@ -161,7 +171,7 @@ const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *mconfig,
 const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *mconfig,
                                       const char *arg)
 {
-    cgi_exec_dir_t *dir = mconfig;
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
 
     (void)cmd;
     if (!ap_cstr_casecmp(arg, "stream")) {
@@ -181,7 +191,7 @@ const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *mconfig,
 
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *mconfig, int on)
 {
-    cgi_exec_dir_t *dir = mconfig;
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
 
     (void)cmd;
     dir->query_args = on;

@@ -126,6 +126,9 @@ int cgi_exec_begin(cgi_exec_t *x);
 /** Close one of x's descriptors. */
 void cgi_close_fd(int *fd);
 
+/** The engine's part of a module's directory, for a directive to set. */
+cgi_exec_dir_t *cgi_exec_dir_set(void *mconfig);
+
 /* timers.c: how long anybody waits for anybody */
 
 /** When to look again though nothing has happened; 0: never. */

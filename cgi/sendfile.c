@@ -27,7 +27,7 @@ CGI_EXEC_USE_LOG;
 const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *mconfig, int argc,
                                   char *const argv[])
 {
-    cgi_exec_dir_t *dir = mconfig;
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
     apr_finfo_t info;
     int i;
 

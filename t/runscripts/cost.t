@@ -18,4 +18,4 @@ my %ratio = $out =~ /^([a-z-]+) +\d+ +([\d.]+)$/mg;
 ok(keys %ratio == 3);
 ok(($ratio{'option-off'} // 0) >= 0.98);
 # In a directory with the option, for a file that is no script
-ok(($ratio{'option-on'} // 0) >= 0.97);
+ok(($ratio{'option-on'} // 0) >= 0.98);
