@@ -17,5 +17,6 @@ print "# $_\n" for split /\n/, $out;
 my %ratio = $out =~ /^([a-z-]+) +\d+ +([\d.]+)$/mg;
 ok(keys %ratio == 3);
 ok(($ratio{'option-off'} // 0) >= 0.98);
-# In a directory with the option, for a file that is no script
-ok(($ratio{'option-on'} // 0) >= 0.98);
+# In a directory with the option, for a file that is no script: 0.982 when this
+# was written, and as much as the measure wanders is left
+ok(($ratio{'option-on'} // 0) >= 0.975);
