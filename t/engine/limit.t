@@ -341,15 +341,17 @@ END
 
     # Restart: running and waiting requests come to their end, new ones have
     # counters of their own.
-    my $old = ask($own, '/engine-limitgraceful/slow?head=4');
+    my $old = ask($own, '/engine-limitgraceful/slow?head=6');
     runs($old->{tag});
     my $line = wait_in_line($own, '/engine-limitgraceful/hello');
     ok($own->graceful, 'graceful: restarted');
-    ok(within(2, sub {
-        CGITest::HTTP->once($own->where, 'GET',
-            '/engine-limitgraceful/hello')
-    }, \$res) && $res->status == 200,
-        'graceful: the new generation counts from nothing');
+    # An old worker may accept one more: then the next will do.
+    ok(wait_until(4, sub {
+        my $new = ask($own, '/engine-limitgraceful/hello');
+        my $res = $new->{c}->response(seconds => 0.5);
+        $new->{c}->abort;
+        return !$res->error && $res->status == 200;
+    }), 'graceful: the new generation counts from nothing');
     ok(scalar processes_with($old->{tag}), 'graceful: while the old one runs');
     is($old->{c}->response->status, 200, 'graceful: to its end');
     is($line->{c}->response->status, 200, 'graceful: who waited is served');
