@@ -18,6 +18,7 @@
 
 #include "httpd.h"
 
+#include "apr_lib.h"
 #include "apr_portable.h"
 #include "apr_strings.h"
 
@@ -456,6 +457,40 @@ static void correct_script_name(request_rec *r)
     }
 }
 
+/* A table of httpd takes request_method for REQUEST_METHOD and keeps the
+ * spelling that was there first: a SetEnv of it would leave a script without
+ * the real one. */
+static void drop_misspelled(apr_table_t *env)
+{
+    static const char *const names[] = {
+        "AUTH_TYPE",       "CONTENT_LENGTH",    "CONTENT_TYPE",
+        "DOCUMENT_ROOT",   "GATEWAY_INTERFACE", "PATH_INFO",
+        "PATH_TRANSLATED", "QUERY_STRING",      "REMOTE_ADDR",
+        "REMOTE_HOST",     "REMOTE_PORT",       "REMOTE_USER",
+        "REQUEST_METHOD",  "REQUEST_SCHEME",    "REQUEST_URI",
+        "SCRIPT_FILENAME", "SCRIPT_NAME",       "SERVER_ADDR",
+        "SERVER_NAME",     "SERVER_PORT",       "SERVER_PROTOCOL",
+        "SERVER_SOFTWARE"};
+    const apr_array_header_t *array = apr_table_elts(env);
+    const apr_table_entry_t *elts = (const apr_table_entry_t *)array->elts;
+    size_t n;
+    int i;
+
+    for (i = array->nelts - 1; i >= 0; i--) {
+        const char *key = elts[i].key;
+
+        if (!apr_islower(*key)) {
+            continue; /* nearly all */
+        }
+        for (n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+            if (!ap_cstr_casecmp(key, names[n])) {
+                apr_table_unset(env, key);
+                break;
+            }
+        }
+    }
+}
+
 /* What a script finds in its environment, beyond httpd's own. */
 static void add_variables(cgi_exec_t *x)
 {
@@ -463,6 +498,7 @@ static void add_variables(cgi_exec_t *x)
     apr_table_t *env = r->subprocess_env;
     const char *path = apr_table_get(env, "PATH"); /* of a SetEnv */
 
+    drop_misspelled(env);
     ap_add_common_vars(r);
     ap_add_cgi_vars(r);
     correct_script_name(r);

@@ -173,6 +173,7 @@ for my $method (qw(GET POST PUT DELETE PATCH OPTIONS FOO get M-SEARCH)) {
     is($env->{ORDINARY}, 'a value', 'C2 SetEnv of another name');
     is($env->{REQUEST_METHOD}, 'GET', 'C2 SetEnv REQUEST-METHOD');
     is($env->{SCRIPT_NAME}, '/engine-setenv/show', 'C2 SetEnv SCRIPT.NAME');
+    is($env->{QUERY_STRING}, '', 'C2 SetEnv query_string');
     %count = ();
     $count{$_}++ for @{$r->{names}};
     is(join(' ', grep { $count{$_} > 1 } keys %count), '',
