@@ -51,8 +51,7 @@ static int fail(request_rec *r, int status, const char *why)
     return status;
 }
 
-/* ---- which route
- * ------------------------------------------------------------ */
+/* ---- which route ------------------------------------------------------- */
 
 static int translate_name(request_rec *r)
 {
@@ -168,8 +167,7 @@ static int post_perdir_config(request_rec *r)
     return OK;
 }
 
-/* ---- handler and environment
- * -------------------------------------------------- */
+/* ---- handler and environment ------------------------------------------- */
 
 /* Right behind core, which has put SetHandler into r->handler; before
  * mod_rewrite and mod_dir, which may still send the request elsewhere. */
@@ -284,8 +282,7 @@ static int handler(request_rec *r)
     return hidden(choice, cgi_exec_run(r, &options));
 }
 
-/* ---- start-up
- * ------------------------------------------------------------------- */
+/* ---- start-up ---------------------------------------------------------- */
 
 /* Not before here: User may come after the routes. */
 static void add_identities(apr_pool_t *pconf, server_rec *s)

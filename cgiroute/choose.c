@@ -28,8 +28,7 @@ typedef struct attempt_t {
     int status; /* for FAILED */
 } attempt_t;
 
-/* ---- the ends of an attempt
- * ------------------------------------------------- */
+/* ---- the ends of an attempt -------------------------------------------- */
 
 static outcome_e pass_over(const attempt_t *a, const char *why)
 {
@@ -64,8 +63,7 @@ static outcome_e no_such_file(attempt_t *a, const char *why)
                                : pass_over(a, why);
 }
 
-/* ---- the file
- * --------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------- */
 
 /* stat into r->finfo, which saves httpd's directory walk doing so. */
 static apr_status_t look_at(request_rec *r, const char *path)
@@ -145,8 +143,7 @@ static outcome_e find_static(attempt_t *a, const char **rest)
     return find_script(a);
 }
 
-/* ---- SCRIPT_NAME and PATH_INFO
- * ----------------------------------------------- */
+/* ---- SCRIPT_NAME and PATH_INFO ----------------------------------------- */
 
 /* httpd takes PATH_INFO off the end of the URL's path to have SCRIPT_NAME, and
  * all slashes at the seam go with it. So is the URL that is put together from
@@ -208,8 +205,7 @@ static outcome_e set_path_info(attempt_t *a, const char *rest)
     return CHOSEN;
 }
 
-/* ---- one route
- * ---------------------------------------------------------------- */
+/* ---- one route --------------------------------------------------------- */
 
 /* The part of the URL's path below the route's <Location>, or NULL. */
 static const char *below_base(const cgiroute_t *route, const char *uri)
@@ -334,8 +330,7 @@ static outcome_e try_route(attempt_t *a)
                : outcome;
 }
 
-/* ---- all routes
- * ---------------------------------------------------------------- */
+/* ---- all routes -------------------------------------------------------- */
 
 static outcome_e try_list(attempt_t *a, const cgiroute_server_t *conf)
 {

@@ -15,8 +15,7 @@ APLOG_USE_MODULE(cgiroute);
 
 #define SECTION "<CGIRoute"
 
-/* ---- the lists -----------------------------------------------------------
- */
+/* ---- the lists --------------------------------------------------------- */
 
 void *cgiroute_create_dir(apr_pool_t *p, char *dir)
 {
@@ -94,8 +93,7 @@ void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server)
     }
 }
 
-/* ---- words of the line ----------------------------------------------------
- */
+/* ---- words of the line ------------------------------------------------- */
 
 /* The next argument. As ap_getword_conf, but the value of key="a b" may be
  * quoted too: ap_getword_conf knows quotes at the start of a word only. */
@@ -140,8 +138,7 @@ static const char *next_pair(apr_pool_t *p, const char **args,
     return value;
 }
 
-/* ---- checks at start-up ----------------------------------------------------
- */
+/* ---- checks at start-up ------------------------------------------------ */
 
 static const char *must(apr_pool_t *p, const char *name, const char *rule)
 {
@@ -221,8 +218,7 @@ static const char *check_exec(cmd_parms *cmd, const cgiroute_t *route,
     return NULL;
 }
 
-/* ---- user=, group=, chroot= ------------------------------------------------
- */
+/* ---- user=, group=, chroot= -------------------------------------------- */
 
 /* A number, or a name that the system knows. */
 static int number_of(const char *text, apr_int64_t *number)
@@ -282,8 +278,7 @@ static const char *check_ids(cmd_parms *cmd, cgiroute_t *route)
     return NULL;
 }
 
-/* ---- the directive ---------------------------------------------------------
- */
+/* ---- the directive ----------------------------------------------------- */
 
 /* One key=value; everything else is checked when all of them are known. */
 static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,

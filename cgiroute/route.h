@@ -98,8 +98,7 @@ typedef struct cgiroute_choice_t {
     apr_table_t *values; /* of the section's SetEnv lines, when expanded */
 } cgiroute_choice_t;
 
-/* ---- config.c ------------------------------------------------------------
- */
+/* ---- config.c ---------------------------------------------------------- */
 
 extern const command_rec cgiroute_commands[];
 
@@ -114,8 +113,7 @@ void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server);
 /** Print all routes to stdout, in the order in which they are tried. */
 void cgiroute_dump(apr_pool_t *p, server_rec *main_server);
 
-/* ---- identity.c ----------------------------------------------------------
- */
+/* ---- identity.c -------------------------------------------------------- */
 
 /** Register user=, group= and chroot= of a route with the engine, once all
  * of the configuration is known. */
@@ -126,8 +124,7 @@ void cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route);
 const char *const *cgiroute_values(apr_pool_t *p,
                                    const cgiroute_choice_t *choice);
 
-/* ---- choose.c ------------------------------------------------------------
- */
+/* ---- choose.c ---------------------------------------------------------- */
 
 /**
  * Find the route that answers a request.
@@ -137,8 +134,7 @@ const char *const *cgiroute_values(apr_pool_t *p,
  */
 int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice);
 
-/* ---- environment.c -------------------------------------------------------
- */
+/* ---- environment.c ----------------------------------------------------- */
 
 /** Expand the section's SetEnv lines, where mod_env put their values in as
  * they were written, and put them into r->subprocess_env. */
@@ -151,8 +147,7 @@ void cgiroute_keep_environment(request_rec *r);
 /** Whether a variable of that name is the server's own to set. */
 int cgiroute_is_server_variable(const char *name);
 
-/* ---- handover.c ----------------------------------------------------------
- */
+/* ---- handover.c -------------------------------------------------------- */
 
 /** Have backends of mod_proxy see what a program here would see. In
  * pre_config: then all modules are loaded. */

@@ -6,7 +6,7 @@
 
 #include "route/prefix.h"
 
-/* ---- the literal start of a pattern ------------------------------------- */
+/* ---- the literal start of a pattern ------------------------------------ */
 
 /* After the character class that opens at s: behind its "]", or NULL. */
 static const char *skip_class(const char *s)
@@ -120,8 +120,7 @@ const char *route_prefix_of_regex(apr_pool_t *p, const char *regex)
     return prefix;
 }
 
-/* ---- the table -----------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------- */
 
 typedef struct route_prefix_node_t {
     const char *prefix;
