@@ -1,0 +1,542 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/*
+ * What a worker that somebody has taken over can make the privileged launcher
+ * do (C22, L3): run what is configured, as it is configured, and no more.
+ * forged.t runs this as root with the launcher's path and an empty directory.
+ */
+/* link: cgi/identity.c cgi/wire.c */
+
+#include "worker.h"
+
+static int quiet_fds; /* descriptors of a launcher that has nothing to do */
+
+/* ---- what runs -------- */
+
+static void ids(void)
+{
+    const char *text = ask_for(CAT, NULL);
+
+    tap_is(line_of(text, "\nUid:"), "54321\t54321\t54321\t54321",
+           "the route's user, with no way back");
+    tap_is(line_of(text, "\nGid:"), "54322\t54322\t54322\t54322",
+           "the route's group");
+    tap_is(line_of(text, "\nGroups:"), "54322 ",
+           "no further groups for a number");
+    tap_is(line_of(text, "\nCapPrm:"), "0000000000000000",
+           "no rights of root's: permitted");
+    tap_is(line_of(text, "\nCapEff:"), "0000000000000000",
+           "no rights of root's: effective");
+    tap_is(line_of(text, "\nSigBlk:"), "0000000000000000",
+           "no signal is blocked");
+    tap_is(line_of(ask_for(GROUPS, NULL), "\nGroups:"), "101 202 54322 ",
+           "the further groups of a name");
+}
+
+static void what(void)
+{
+    static const unsigned int numbers[] = {0, LAST + 1, 77, 1u << 31,
+                                           0xffffffffu};
+    static const char *const names[] = {"..",
+                                        ".",
+                                        "../evil/show",
+                                        "sub/../../evil/show",
+                                        "",
+                                        "./show",
+                                        "sub/./show",
+                                        ".hidden",
+                                        "-x",
+                                        "show\n",
+                                        "show x",
+                                        "sub/..",
+                                        "/..",
+                                        "..//evil/show"};
+    size_t i;
+
+    for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        tap_ok(!strcmp(ask_for(numbers[i], LIST("show")),
+                       "refused: Operation not permitted"),
+               "identity %u is refused", numbers[i]);
+    }
+    tap_is(ask_for(NAMED, LIST("show")), in_dir("0 %s/bin/show %s/bin\n"),
+           "path, directory and words of a message do not count");
+    tap_is(ask_for(NAMED, LIST("sub/show")), in_dir("sub %s/bin/sub\n"),
+           "a name below");
+    tap_is(ask_for(NAMED, LIST("none")), "exec: No such file or directory",
+           "a file that there is not");
+    tap_is(ask_for(NAMED, LIST("private")), "exec: Permission denied",
+           "what the user may not execute");
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *result = ask_for(NAMED, LIST(names[i]));
+        int good = !strcmp(result, "refused: Operation not permitted") ||
+                   (!*names[i] && !strncmp(result, "exec: ", 6));
+
+        tap_ok(good, "a name that is none (%d)", (int)i);
+        if (!good) {
+            printf("# %s\n", result);
+        }
+    }
+    tap_is(ask_for(NAMED, LIST("show", "show")),
+           "refused: Operation not permitted", "a value too many");
+    tap_is(ask_for(NAMED, NULL), "refused: Operation not permitted",
+           "a value too few");
+    tap_is(ask_for(CAT, LIST("x")), "refused: Operation not permitted",
+           "a value where there is none");
+}
+
+static void roots(void)
+{
+    static const char *const hosts[] = {"",    ".", "..",  "../evil", "a/..",
+                                        "a/b", "/", "a\n", ".a",      "a b"};
+    size_t i;
+
+    for (i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
+        tap_ok(!strcmp(ask_for(ROOTED, LIST(hosts[i], "show")),
+                       "refused: Operation not permitted"),
+               "a host that is none (%d)", (int)i);
+    }
+    tap_is(ask_for(ROOTED, LIST("none", "show")),
+           "root: No such file or directory", "a root that there is not");
+    tap_is(ask_for(ROOTED, LIST("a", "show")),
+           "dir: No such file or directory",
+           "in a root, what is outside can't be reached");
+}
+
+static void environment(void)
+{
+    cgi_wire_request_t request = forged(CAT, NULL);
+    const char *text;
+
+    request.env = LIST("REQUEST_METHOD=GET", "LD_PRELOAD=/evil.so",
+                       "BASH_ENV=/evil", "PATH=/evil", "SCRIPT_FILENAME=/evil",
+                       "OWN=/evil", "LD_OWN=/srv/own", "TZ=/evil");
+    text = ask(&request);
+    tap_is(line_of(text, "\nREQUEST_METHOD="), "GET", "a variable of CGI");
+    tap_is(line_of(text, "\nPATH="), "/bin", "PATH is the launcher's");
+    tap_is(line_of(text, "SCRIPT_FILENAME="), in_dir("%s/data"),
+           "so is SCRIPT_FILENAME");
+    tap_ok(!strstr(text, "evil") && !strstr(text, "LD_"),
+           "what orders a program about does not arrive");
+    request.env = LIST("OWN=/srv/own");
+    tap_is(line_of(ask(&request), "\nOWN="), "/srv/own",
+           "a variable of SetEnv, with its value");
+}
+
+static void one_limit(int which, rlim_t soft, rlim_t hard, const char *line,
+                      const char *expected, const char *name)
+{
+    cgi_wire_request_t request = forged(CAT, NULL);
+    const char *text;
+
+    request.limits = 1u << which;
+    request.limit[which].rlim_cur = soft;
+    request.limit[which].rlim_max = hard;
+    text = ask(&request);
+    if (line) {
+        text = line_of(text, line);
+        text = apr_pstrmemdup(pool, text, strlen(expected));
+    }
+    tap_is(text, expected, name);
+}
+
+static void limits(void)
+{
+    const char *text = ask_for(CAT, NULL);
+
+    one_limit(CGI_LIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY, NULL,
+              "limit: Operation not permitted", "no limit is raised");
+    one_limit(CGI_LIMIT_CPU, 5, 1001, NULL, "limit: Operation not permitted",
+              "not by one second");
+    one_limit(CGI_LIMIT_CPU, 6, 5, NULL, "limit: Invalid argument",
+              "a limit that is none");
+    one_limit(CGI_LIMIT_CPU, 5, 1000, "Max cpu time",
+              "5                    1000", "a limit is lowered");
+    tap_ok(atoi(line_of(text, "Max open files")) == FILES_LIMIT,
+           "the launcher's own limit of descriptors is not the script's");
+}
+
+static void descriptors(void)
+{
+    cgi_wire_request_t request = forged(FDS, NULL);
+    const char **many = apr_pcalloc(pool, 4000 * sizeof(*many));
+    const char *text = ask(&request), *at;
+    int i, n = 0;
+
+    for (at = text; (at = strstr(at, " -> ")); at++) {
+        n++;
+    }
+    tap_ok(n == 4 && strstr(text, " 3 -> /proc/"),
+           "a script has descriptors 0 to 2 (and ls its directory)");
+    if (n != 4) {
+        printf("# %s\n", text);
+    }
+    for (i = 0; i < 3999; i++) {
+        many[i] = "HTTP_X=a value that makes this message a large one";
+    }
+    request.env = many;
+    n = 0;
+    for (at = text = ask(&request); (at = strstr(at, " -> ")); at++) {
+        n++;
+    }
+    tap_ok(n == 4, "so it has when the message came in a file");
+}
+
+/* ---- descriptors that are none of a script's -------- */
+
+/* Send a good request with one other descriptor. @return what came of it, or
+ * "nothing ran" when no note can */
+static const char *with_descriptor(int which, int fd)
+{
+    const cgi_wire_request_t request = forged(NAMED, LIST("show"));
+    call_t call = call_make();
+    const char *output;
+
+    call_replace(&call, which, fd);
+    must(!call_request(&call, &request), "sending");
+    if (which != CGI_FD_CONTROL) {
+        return call_result(&call);
+    }
+    output = call_output(&call);
+    call_close(&call);
+    return *output ? output : "nothing ran";
+}
+
+static void strange_descriptors(void)
+{
+    static const char refused[] = "refused: Operation not permitted";
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    int pair[2];
+
+    tap_is(with_descriptor(CGI_FD_STDIN, open("/", flags)), refused,
+           "a directory as stdin, which would lead out of a root");
+    tap_is(with_descriptor(CGI_FD_STDOUT, open("/", flags)), refused,
+           "as stdout");
+    tap_is(with_descriptor(CGI_FD_STDERR, open("/", O_PATH | O_CLOEXEC)),
+           refused, "a path as stderr");
+
+    tap_is(with_descriptor(CGI_FD_CONTROL, dup(launcher.queue)), "nothing ran",
+           "the queue itself as lease");
+    must(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "sockets");
+    tap_is(with_descriptor(CGI_FD_CONTROL, pair[0]), "nothing ran",
+           "another kind of socket as lease");
+    close(pair[1]);
+    must(!pipe(pair), "a pipe");
+    tap_is(with_descriptor(CGI_FD_CONTROL, pair[1]), "nothing ran",
+           "a pipe as lease");
+    close(pair[0]);
+    tap_is(with_descriptor(CGI_FD_CONTROL, file_of("", 0)), "nothing ran",
+           "a file as lease");
+    works("strange descriptors");
+}
+
+/* ---- messages that are none -------- */
+
+static void send_bytes(const void *data, size_t size, int nfds)
+{
+    call_t call = call_make();
+
+    while (call.nfds > nfds) {
+        close(call.fds[--call.nfds]);
+    }
+    while (call.nfds < nfds) {
+        call.fds[call.nfds++] = dup(call.out);
+    }
+    must(!call_send(&call, data, size), "sending");
+    call_close(&call);
+}
+
+/* A message in a file: what comes of it. */
+static const char *in_file(int fd, size_t size)
+{
+    call_t call = call_make();
+
+    must(fd >= 0, "a file");
+    call.fds[call.nfds++] = fd;
+    must(!call_send(&call, &size, sizeof(size)), "sending");
+    return call_result(&call);
+}
+
+static void garbage(void)
+{
+    const cgi_wire_request_t request = forged(NAMED, LIST("show"));
+    call_t many = call_make();
+    unsigned char *bytes;
+    apr_size_t size, i;
+    void *data;
+    int nfds, round;
+
+    for (nfds = 0; nfds <= FDS_MAX; nfds++) {
+        send_bytes("", 0, nfds);
+    }
+    works("messages of no bytes");
+
+    must(!cgi_wire_encode(&request, pool, &data, &size), "a message");
+    for (nfds = 0; nfds < 4; nfds++) {
+        send_bytes(data, size, nfds);
+    }
+    for (nfds = 6; nfds <= FDS_MAX; nfds++) {
+        send_bytes(data, size, nfds);
+    }
+    works("messages with too few or too many descriptors");
+    while (many.nfds < 6) {
+        many.fds[many.nfds++] = dup(many.out);
+    }
+    must(!call_send(&many, data, size), "sending");
+    tap_is(call_result(&many), "message: Too many open files",
+           "one with too many does not run");
+
+    for (i = 0; i < size; i++) {
+        send_bytes(data, i, 4);
+    }
+    works("all beginnings of a message");
+
+    srand(1);
+    for (round = 0; round < 1000; round++) {
+        bytes = apr_pmemdup(pool, data, size);
+        for (i = 0; i < 3; i++) {
+            bytes[(size_t)rand() % size] = (unsigned char)rand();
+        }
+        send_bytes(bytes, size, rand() % 7);
+    }
+    works("messages with changed bytes");
+}
+
+static void files_of_messages(void)
+{
+    static const char wrong[] = "message: Invalid argument";
+    const cgi_wire_request_t request = forged(NAMED, LIST("show"));
+    const char *path = apr_pstrcat(pool, dir, "/message", NULL);
+    char *big = apr_pcalloc(pool, CGI_WIRE_MAX);
+    unsigned int counts[2];
+    apr_size_t size;
+    void *data;
+    int pair[2], fd;
+
+    must(!cgi_wire_encode(&request, pool, &data, &size), "a message");
+    tap_is(in_file(file_of(data, size), size),
+           in_dir("0 %s/bin/show %s/bin\n"), "a small message in a file");
+    tap_is(in_file(file_of(data, size), size + 1), wrong,
+           "a file that is too short");
+    tap_is(in_file(file_of(data, size), CGI_WIRE_MAX + 1), wrong,
+           "a size beyond the largest");
+    tap_is(in_file(file_of(data, size), ~(size_t)0), wrong,
+           "a size beyond all");
+    tap_is(in_file(open("/dev/zero", O_RDONLY | O_CLOEXEC), size), wrong,
+           "a device as message");
+    must(!pipe2(pair, O_CLOEXEC), "a pipe");
+    tap_is(in_file(pair[0], size), wrong,
+           "a pipe as message, with nothing in it");
+    close(pair[1]);
+    be_root();
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    must(fd >= 0 && write(fd, data, size) == (ssize_t)size, path);
+    be_worker();
+    tap_is(in_file(fd, size), wrong,
+           "a file of a file system, which can let a reader wait");
+
+    /* as many strings as bytes: the lists of them are larger than it */
+    memcpy(big, data, size);
+    counts[0] = CGI_WIRE_MAX;
+    memcpy(big + 4, counts, 4);
+    counts[0] = 1;
+    counts[1] = CGI_WIRE_MAX - 83;
+    memcpy(big + 8, counts, 8);
+    (void)in_file(file_of(big, CGI_WIRE_MAX), CGI_WIRE_MAX);
+    works("a message that is as large as can be");
+    tap_ok(atol(line_of(proc(launcher.pid, "status"), "RssAnon:")) < 4096,
+           "and it keeps no memory of it");
+}
+
+/* Within some seconds, the launcher has no script and no descriptor left. */
+static void is_quiet(const char *of)
+{
+    const char *children = "?";
+    int i, fds = -1;
+
+    for (i = 0; i < 500 && (*children || fds != quiet_fds); i++) {
+        usleep(10000);
+        fds = launcher_fds();
+        children = proc(launcher.pid, apr_psprintf(pool, "task/%ld/children",
+                                                   (long)launcher.pid));
+    }
+    tap_is(children, "", apr_psprintf(pool, "no script is left %s", of));
+    tap_ok(fds == quiet_fds, "no descriptor is left %s", of);
+}
+
+/* Requests whose worker does not wait for anything. */
+static void flood(void)
+{
+    const cgi_wire_request_t request = forged(NAMED, LIST("show"));
+    int i;
+
+    for (i = 0; i < 200; i++) {
+        call_t call = call_make();
+
+        must(!call_request(&call, &request), "sending");
+        call_close(&call);
+    }
+    works("200 requests that nobody waits for");
+    is_quiet("of all those requests");
+}
+
+/* ---- leases and ends -------- */
+
+/* Start a script that says "here". @return its process */
+static pid_t started(call_t *call, const char *name, unsigned int kill_ms)
+{
+    cgi_wire_request_t request = forged(NAMED, LIST(name));
+    cgi_note_t note = {0};
+    char here[5];
+
+    request.kill_ms = kill_ms;
+    *call = call_make();
+    must(!call_request(call, &request), "sending");
+    must(call_note(call, &note) == CGI_NOTE_STARTED, "a script");
+    must(read(call->out, here, 5) == 5, "its word");
+    return note.value;
+}
+
+static int is_gone(pid_t pid, int ms)
+{
+    int gone = 0;
+
+    be_root();
+    for (; ms >= 0 && !gone; ms -= 10) {
+        gone = kill(pid, 0) && errno == ESRCH;
+        if (!gone) {
+            usleep(10000);
+        }
+    }
+    be_worker();
+    return gone;
+}
+
+static void leases(void)
+{
+    call_t call;
+    pid_t pid = started(&call, "end", 5000);
+    long ticks;
+
+    errno = 0;
+    tap_ok(kill(pid, SIGTERM) && errno == EPERM,
+           "a worker can't end a script of another user");
+    call_close(&call);
+    tap_ok(is_gone(pid, 2000), "it gives its lease back: the script ends");
+
+    pid = started(&call, "stay", 300);
+    call_close(&call);
+    tap_ok(is_gone(pid, 3000), "so does one that traps SIGTERM");
+
+    pid = started(&call, "stay", 0xffffffff);
+    call_close(&call);
+    usleep(300000);
+    ticks = launcher_ticks();
+    usleep(500000);
+    tap_ok(launcher_ticks() - ticks < 10,
+           "waiting for 49 days does not keep the launcher busy");
+    be_root();
+    kill(-pid, SIGKILL);
+    be_worker();
+    tap_ok(is_gone(pid, 2000), "(that script is ended)");
+}
+
+static void ends(void)
+{
+    cgi_wire_request_t request = forged(NAMED, LIST("leave"));
+    call_t call;
+    pid_t pid;
+    int i, status;
+
+    for (i = 0; i < 2; i++) {
+        /* its child is there for a second more, and has 60, or for ever */
+        request.kill_ms = i ? 0 : 60000;
+        tap_is(ask(&request), "", "a script that leaves a process behind");
+        close(launcher.queue);
+        status = launcher_ended(5000);
+        tap_ok(status == 0, "the queue is closed: the launcher ends, as soon "
+                            "as all processes of its scripts have");
+        if (status) {
+            launcher_kill();
+        }
+        start();
+    }
+    pid = started(&call, "stay", 300);
+    close(launcher.queue);
+    tap_ok(launcher_ended(300) < 0, "it does not end before its scripts");
+    be_root();
+    kill(launcher.pid, SIGTERM);
+    be_worker();
+    tap_ok(launcher_ended(3000) == 0, "SIGTERM ends it");
+    tap_ok(is_gone(pid, 0), "and its scripts");
+    call_close(&call);
+}
+
+/* ---- other launchers -------- */
+
+static void refuses(const void *bytes, size_t size, const char *name)
+{
+    int fd = file_of(bytes, size);
+
+    launcher_start(program, LIST("-i"), fd,
+                   apr_pstrcat(pool, dir, "/log", NULL));
+    close(fd);
+    tap_ok(launcher_ended(3000) == 1 << 8, "it does not start with %s", name);
+    launcher_kill();
+}
+
+static void other_launchers(void)
+{
+    static const char root[] = "1\0000\0000\0000\0\0000\0001\0=/bin/sh\0"
+                               "0\0000\0000";
+    cgi_wire_request_t request = forged(0, NULL);
+
+    refuses("", 0, "no identities");
+    refuses("x", 2, "what are none");
+    refuses(root, sizeof(root), "an identity of root");
+
+    /* the one that runs as the workers' user knows no identities */
+    launcher_start(program, LIST("-u", "65534", "-g", "65534"), -1,
+                   apr_pstrcat(pool, dir, "/log", NULL));
+    request.argv = LIST("sh", "-c", "id -u");
+    tap_is(ask(&request), "65534\n", "the workers' own launcher runs it");
+    request.identity = CAT;
+    tap_is(ask(&request), "refused: Operation not permitted",
+           "but not with an identity");
+    launcher_kill();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3 || geteuid()) {
+        fprintf(stderr, "as root: forged LAUNCHER DIRECTORY\n");
+        return 2;
+    }
+    program = argv[1];
+    dir = argv[2];
+    apr_initialize();
+    atexit(apr_terminate);
+    apr_pool_create(&pool, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    umask(022);
+    files();
+
+    start();
+    works("its start");
+    usleep(300000);
+    quiet_fds = launcher_fds();
+    ids();
+    what();
+    roots();
+    environment();
+    limits();
+    descriptors();
+    strange_descriptors();
+    garbage();
+    files_of_messages();
+    flood();
+    leases();
+    is_quiet("after it all");
+    ends();
+    other_launchers();
+    return tap_done();
+}
