@@ -86,7 +86,7 @@ my @cases = (
     ['C2: no reference', '/bin/x', '', 'bin/y'],
 );
 
-plan tests => @cases + 20;
+plan tests => @cases + 24;
 
 for (@cases) {
     my ($name, $path, $host, $expected) = @$_;
@@ -133,3 +133,12 @@ ok(show($httpd, '/runaway/')->{SHOW_NAME} eq 'b');
 ok(show($httpd, '/first/a')->{SHOW_NAME} eq 'a');
 my @slow = grep { request($port, 'GET', $bad)->{status} != 500 } 1 .. 20;
 ok(!@slow);
+
+# After graceful restarts the module is another copy of itself: compiled
+# expressions, and what threads keep for them, are new too.
+for (1 .. 3) {
+    $httpd->graceful;
+    select undef, undef, undef, 0.5;
+    ok(show($httpd, '/refs/foo-bar')->{R1} eq '<foo>');
+}
+ok($httpd->error_log !~ /exit signal/);
