@@ -260,6 +260,32 @@ refuses(qq($route $ids exec=/usr/bin/perl), qr/exec= must name a program/,
         'start-up: not as root') or diag $said;
     chmod 0755, $s->root;
 }
+# ---- the example
+
+my $example = "$CGITest::Server::t/../conf/examples/chroot-by-host.conf";
+SKIP: {
+    skip 'no conf/examples/chroot-by-host.conf', 4 if !-e $example;
+    put("$jail/bin/site", $show, 0755);
+    my $e = CGITest::Server->start(conf => <<"END");
+<Directory "$dir">
+    Require all granted
+</Directory>
+Define JAIL "$jail"
+Define JAIL_USER daemon
+Define JAIL_GROUP 23456
+Include "$example"
+END
+    my $daemon = getpwnam 'daemon';
+    my $r = told(ask('/x/y', where => $e->where, host => 'a.example'));
+    is("$r->{ids} $r->{cwd} $r->{root}", "$daemon 23456 23456 /host/a.example"
+        . ' /bin /cgi /ext /host /in-jail', 'conf/examples/chroot-by-host.conf');
+    is("$r->{env}{SCRIPT_NAME}|$r->{env}{PATH_INFO}", '|/x/y', 'its paths');
+    is(ask('/', where => $e->where, host => 'none.example')->status, 404,
+        'a host without directory');
+    is(told(ask('/', where => $e->where, host => undef, version => '1.0'))
+        ->{cwd}, '/host/0', 'no host');
+}
+
 my ($said, $status) = $s->configtest;
 is($status, 0, 'the configuration without those is fine') or diag $said;
 done_testing;
