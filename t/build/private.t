@@ -18,6 +18,10 @@ ok(!$ok && $output =~ /Syntax error on line \d+ .*NoSuchDirective/s);
 my $httpd = PrivateHttpd->start(without => [qw(cgi cgid)]);
 my $pid = $httpd->pid;
 ok($pid && grep { $_ == $pid } $httpd->processes);
+for (1 .. 50) {    # it accepts connections before it says so
+    last if $httpd->error_log =~ /resuming normal operations/;
+    Time::HiRes::sleep(0.1);
+}
 ok($httpd->error_log =~ /resuming normal operations/);
 ok($httpd->stop && !$httpd->pid);
 for (1 .. 50) {
