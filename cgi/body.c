@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -22,6 +23,9 @@ CGI_EXEC_USE_LOG;
 
 /* Asked of the input filters at once. */
 #define READ_SIZE (64 * 1024)
+/* The pipe of a body that fills one. There is a limit for all of a user's
+ * pipes, so not for any other. */
+#define LARGE_PIPE (256 * 1024)
 /* Buckets written at once. */
 #define IOV_SIZE 32
 /* Moved before the other sources get their turn. */
@@ -134,10 +138,19 @@ static apr_status_t collect(cgi_exec_t *x, apr_read_type_e block)
     for (asked = 0; rv == APR_SUCCESS && !x->body_eos &&
                     x->body_length < READ_SIZE && asked < ASK_MAX;
          asked++) {
+        if (x->body_large) {
+            cgi_body_read_ahead(x, READ_SIZE);
+        }
         rv = ap_get_brigade(x->r->input_filters, x->fresh_bb,
                             AP_MODE_READBYTES, block, READ_SIZE);
         if (rv == APR_SUCCESS) {
             rv = take(x, x->fresh_bb);
+        }
+    }
+    if (x->body_length >= READ_SIZE && !x->body_large) {
+        x->body_large = 1;
+        if (x->stdin_fd >= 0) { /* fewer wake-ups, where the system allows */
+            (void)fcntl(x->stdin_fd, F_SETPIPE_SZ, LARGE_PIPE);
         }
     }
     return APR_STATUS_IS_EAGAIN(rv) && x->body_length > before ? APR_SUCCESS

@@ -63,9 +63,10 @@ typedef struct cgi_exec_t {
 
     /* Request body. */
     cgi_body_state_e body;
-    int discard;   /* 1: the script has closed its stdin */
-    int body_more; /* 1: a filter may hold more: do not wait for the client */
-    int body_eos;  /* 1: the client has sent all of it */
+    int discard;    /* 1: the script has closed its stdin */
+    int body_more;  /* 1: a filter may hold more: do not wait for the client */
+    int body_large; /* 1: it has filled a pipe */
+    int body_eos;   /* 1: the client has sent all of it */
     apr_bucket_brigade *body_bb;  /* collected, not yet passed on */
     apr_off_t body_length;        /* bytes in there */
     apr_bucket_brigade *fresh_bb; /* empty between two uses */
@@ -193,6 +194,12 @@ int cgi_body_step(cgi_exec_t *x);
 
 /** Take in what the client has sent already, for ScriptLog. */
 void cgi_body_peek(cgi_exec_t *x);
+
+/* readahead.c */
+
+/** Fill httpd's buffer of the connection with up to size bytes that have
+ * arrived, so that the filters above need not take them bit by bit. */
+void cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size);
 
 /* response.c: from the script's stdout to the client */
 
