@@ -506,7 +506,10 @@ static void add_variables(cgi_exec_t *x)
     if (x->options->identity) {
         apr_table_setn(env, "PATH", path ? path : "/bin");
     }
-    if (x->options->root) { /* a path that means nothing in there */
+    /* A path that means nothing in another root; and after a redirect inside
+     * of httpd, php-cgi would run that file, which the URL chooses. */
+    if (x->options->root ||
+        (x->options->interpreter && apr_table_get(env, "REDIRECT_URL"))) {
         apr_table_unset(env, "PATH_TRANSLATED");
     }
     if (x->spool_fd >= 0) {
