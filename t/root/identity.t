@@ -40,6 +40,7 @@ my %script = (
     closed => "id -u\n",
     words => "echo \"\$# \$*\"\n",
     err => "echo 'some words' >&2\n",
+    dev => "(echo x >/dev/stdout) 2>/dev/null || echo closed\n",
     count => "wc -c\n",
     writes => "echo x > \"$dir/bin/written\" && echo written\n",
 );
@@ -144,6 +145,7 @@ is(ask('/user/writes')->body, '', 'what it may not write');
 my $mark = $s->mark;
 is(ask('/user/err')->status, 200, 'a script that complains');
 ok($s->log_until($mark, qr/some words/), 'is heard in the log');
+says('/user/dev', 'closed', 'but can\'t open its stdout by name');
 is(ask('/user/count', method => 'POST', body => 'x' x 70000)->body, "70000\n",
     'a body');
 
