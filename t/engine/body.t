@@ -69,8 +69,8 @@ for my $way ('/engine', '/engine-stream', '/engine-spool', '/engineroute') {
     $md5->add($piece) for 1 .. $total / 2**20;
     my $want = $md5->hexdigest;
     for my $coding ('length', 'chunked') {
-        my $path = $coding eq 'length' ? '/engine/count'
-                                       : '/engine-stream/count';
+        my $path = $coding eq 'length' ? '/engine-huge/count'
+                                       : '/engine-hugestream/count';
         my $c = CGITest::HTTP->new(%{where()}, timeout => 120);
         my $pid = $c->send_in_background(sub {
             my ($h) = @_;

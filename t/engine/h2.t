@@ -271,13 +271,17 @@ push @sections, map { my $path = $_; sub {
 # A client that does not read: its script waits, others do not, and the memory
 # of the workers does not grow with what the script could say.
 push @sections, sub {
+    my $server = CGITest::Server->start(modules => ['http2'],
+        conf => "Protocols h2c http/1.1\n");
     my $most = sub {
         my $sum = 0;
-        $sum += memory_kb($_) for $own->workers;
+        $sum += memory_kb($_) for $server->workers;
         return $sum;
     };
+    my $h = CGITest::H2->new(%{$server->where}, credit => 0);
+    is($h->response($h->begin('GET', '/engine/hello')), "200 hello\n",
+        'E7 a stream that is read');
     my $before = $most->();
-    my $h = h2(credit => 0);
     my $tag = tag_of();
     my $id = $h->begin('GET', "/engine/produce?n=200000000&$tag");
     $h->until(2, sub { length $h->stream($id)->{body} >= 65535 });
@@ -289,6 +293,7 @@ push @sections, sub {
     $h->reset($id);
     is_gone($tag, 3, 'E6 a reset ends the script that could not write');
     $h->close;
+    $server->stop;
 };
 
 # B7: a client that stalls in its body.

@@ -1,7 +1,10 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # What the tests of the engine share: the server that Apache::Test started
-# (server()), short forms for requests, what show.doit reports.
+# (server()), short forms for requests, what show.doit reports. In the
+# environment, CGITEST_LARGE=1 makes bodies and counts as large as the rules
+# name them (5 GB, 10,000 requests), CGITEST_KEEP=1 keeps the directories of
+# servers that a test has started.
 package CGITest;
 
 use strict;
