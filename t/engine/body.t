@@ -105,6 +105,17 @@ for my $way ('/engine', '/engine-spool') {
         "A10 $way: a byte at a time");
 }
 
+# Trailers after the chunks.
+for my $way ('/engine-stream', '/engine-spool') {
+    my $c = CGITest::HTTP->new(%{where()});
+    $c->send($c->format_request('POST', "$way/count",
+            headers => ['Transfer-Encoding' => 'chunked'])
+        . "4;ext=1\r\nabcd\r\n0\r\nX-Trailer: t\r\n\r\n");
+    is(counted($c->response)->{md5}, md5_hex('abcd'),
+        "A10 $way: chunks with trailers");
+    ok($c->usable('/engine/hello'), "A10 $way: and then the next request");
+}
+
 # The spool file: it is stdin itself, has no name, and can be read again.
 {
     my $c = counted(once('POST', '/engine-spool/count', body => 'x' x 5000));

@@ -169,32 +169,32 @@ for my $case (@cases) {
         ['no limits at all', '/engine-none/slow?head=30', 0],
         ['sending more than is read', '/engine/produce?n=900000000', 'HTTP'],
     );
-    for my $how ('abort', 'close') {
-        my @gone = parallel(map {
-            my (undef, $target, $until) = @$_;
-            sub {
-                my $tag = 'tag=' . $$ . 'y';
-                my $c = CGITest::HTTP->new(%{where()});
-                $c->send($c->format_request('GET', "$target&$tag"));
-                $c->read_until($until) if $until;
-                runs($tag) or die "no script for $target\n";
-                my $start = time;
-                $c->$how;
-                my $gone = gone($tag, 8) ? time - $start : -1;
-                CGITest::end_scripts($tag);
-                return $gone;
-            }
-        } @left);
-        for (@left) {
-            my ($name, $target) = @$_;
-            my $gone = shift @gone;
-            # Issue 5: within a second, and kill= when TERM is trapped. A
-            # busy machine is given one more.
-            my $most = $target =~ /trap/ ? 4 : 2;
-            ok(defined $gone && $gone >= 0 && $gone < $most,
-                "E6 client gone ($how), script $name: ended")
-                or diag "after $gone s";
+    my @all = map { my $how = $_; map { [$how, @$_] } @left }
+        'abort', 'close';
+    my @gone = parallel(map {
+        my ($how, undef, $target, $until) = @$_;
+        sub {
+            my $tag = 'tag=' . $$ . 'y';
+            my $c = CGITest::HTTP->new(%{where()});
+            $c->send($c->format_request('GET', "$target&$tag"));
+            $c->read_until($until) if $until;
+            runs($tag) or die "no script for $target\n";
+            my $start = time;
+            $c->$how;
+            my $gone = gone($tag, 8) ? time - $start : -1;
+            CGITest::end_scripts($tag);
+            return $gone;
         }
+    } @all);
+    for (@all) {
+        my ($how, $name, $target) = @$_;
+        my $gone = shift @gone;
+        # Issue 5: within a second, and kill= when TERM is trapped. A busy
+        # machine is given one more.
+        my $most = $target =~ /trap/ ? 4 : 2;
+        ok(defined $gone && $gone >= 0 && $gone < $most,
+            "E6 client gone ($how), script $name: ended")
+            or diag "after $gone s";
     }
 }
 
@@ -229,13 +229,24 @@ push @sections, sub {
 # Default of first= and idle=: Timeout. 0 is no limit, whatever Timeout says.
 push @sections, sub {
     my $own = CGITest::Server->start(conf => 'Timeout 1');
-    my ($first, $idle, $none, $set) = parallel(
+    my ($first, $idle, $none, $set, $unread) = parallel(
         sub { timed('/engine/slow?head=30', where => $own->where) },
         sub { timed('/engine/slow?body=30', where => $own->where) },
         sub { timed('/engine-none/slow?head=2.5&body=2',
             where => $own->where) },
         sub { timed('/engine-first3/slow?head=2', where => $own->where) },
+        sub {
+            my $tag = "tag=$$-unread";
+            my $c = CGITest::HTTP->new(%{$own->where}, rcvbuf => 4096);
+            $c->send($c->format_request('GET',
+                "/engine/produce?n=900000000&$tag"));
+            runs($tag) or die "no script\n";
+            my $gone = gone($tag, 10);
+            CGITest::end_scripts($tag);
+            return $gone;
+        },
     );
+    ok($unread, 'Timeout ends a response, and its script, that nobody reads');
     is($first->{status}, 504, 'Timeout is the default of first=');
     is($idle->{error}, 'closed early', 'Timeout is the default of idle=');
     is($none->{body}, "first\nlast\n", 'CGITimeout 0 is stronger');
