@@ -173,6 +173,8 @@ for my $method (qw(GET POST PUT DELETE PATCH OPTIONS FOO get M-SEARCH)) {
     is($env->{ORDINARY}, 'a value', 'C2 SetEnv of another name');
     is($env->{REQUEST_METHOD}, 'GET', 'C2 SetEnv REQUEST-METHOD');
     is($env->{SCRIPT_NAME}, '/engine-setenv/show', 'C2 SetEnv SCRIPT.NAME');
+    is(join(' ', grep { $env->{$_} eq 'forged' } sort keys %$env), '',
+        'C2 SetEnv makes no other name of these');
     is($env->{QUERY_STRING}, '', 'C2 SetEnv query_string');
     %count = ();
     $count{$_}++ for @{$r->{names}};
