@@ -101,6 +101,7 @@ sub start {
     # Short: a socket's path below it has to fit.
     $self->{root} = tempdir('cgitest-XXXXXX', TMPDIR => 1);
     chmod 0755, $self->{root};
+    push @running, $self;
     $self->{log} = "$self->{root}/error_log";
     make_path("$self->{root}/htdocs");
     $self->{port} = $class->free_port;
