@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apr_portable.h"
@@ -66,6 +67,14 @@ static launchers_t *launchers;  /* this generation's, of both modules */
 static launchers_t *privileged; /* this generation's, of this module */
 static retained_t *retained;
 
+/* access() alone would take a directory for a program. */
+static int is_program(const char *path)
+{
+    struct stat st;
+
+    return !access(path, X_OK) && !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
 const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
                             const char *configured)
 {
@@ -73,10 +82,10 @@ const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
     Dl_info info;
 
     if (configured) {
-        if (!access(configured, X_OK)) {
+        if (is_program(configured)) {
             return configured;
         }
-        ap_log_error(APLOG_MARK, APLOG_ERR, errno, s,
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
                      "CGILauncher must name the program cgi-launcher: "
                      "%s can't be executed",
                      configured);
@@ -85,11 +94,11 @@ const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
     if (dladdr((void *)&launchers, &info) && info.dli_fname) {
         beside = apr_pstrcat(p, ap_make_dirstr_parent(p, info.dli_fname),
                              "cgi-launcher", NULL);
-        if (!access(beside, X_OK)) {
+        if (is_program(beside)) {
             return beside;
         }
     }
-    if (!access(installed, X_OK)) {
+    if (is_program(installed)) {
         return installed;
     }
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,

@@ -8,14 +8,14 @@ use File::Copy 'copy';
 use PrivateHttpd;
 use Program qw(scratch need_program);
 
-plan tests => 11, sub { need_program('perl') };
+plan tests => 15, sub { need_program('perl') };
 my $dir = scratch('launcher');
 my $build = Apache::Test::vars('build_dir');
 PrivateHttpd::spew("$dir/plain", "#!/bin/sh\n");
 
 for my $name (qw(runscripts cgiroute)) {
     my @other = grep { $_ ne $name } qw(runscripts cgiroute);
-    for my $path ("$dir/none", "$dir/plain") {
+    for my $path ("$dir/none", "$dir/plain", $dir) {
         my ($ok, $output) = PrivateHttpd->check({without => \@other,
             conf => "CGILauncher $path\n"});
         ok(!$ok);
