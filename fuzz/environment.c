@@ -18,23 +18,10 @@
 #include <string.h>
 
 #include "cgi/environment.h"
+#include "target.h"
 
 #define SHELL "&;`'\"|*?~<>^()[]{}$\\\n"
 #define WORDS_MAX 1024
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static apr_pool_t *start(void)
-{
-    static apr_pool_t *pool;
-
-    if (!pool) {
-        apr_initialize();
-        atexit(apr_terminate);
-        apr_pool_create(&pool, NULL);
-    }
-    return pool;
-}
 
 static void wrong(const char *what, const char *value)
 {

@@ -18,20 +18,7 @@
 #include <strings.h>
 
 #include "cgi/header.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static apr_pool_t *start(void)
-{
-    static apr_pool_t *pool;
-
-    if (!pool) {
-        apr_initialize();
-        atexit(apr_terminate);
-        apr_pool_create(&pool, NULL);
-    }
-    return pool;
-}
+#include "target.h"
 
 static void wrong(const char *what, const char *value)
 {

@@ -19,10 +19,9 @@
 #include <string.h>
 
 #include "identity.h"
+#include "target.h"
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What an identity is for, said once more in the words of the test: where
  * everything begins and ends, and of which characters it is. */
@@ -326,18 +325,12 @@ static void try_identities(const void *data, size_t size, apr_pool_t *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static apr_pool_t *pool;
     apr_pool_t *p;
 
-    if (!pool) {
-        apr_initialize();
-        atexit(apr_terminate);
-        apr_pool_create(&pool, NULL);
-    }
     if (size < 2) {
         return 0;
     }
-    apr_pool_create(&p, pool);
+    apr_pool_create(&p, start());
     switch (*data % 3) {
     case 0:
         try_message(data + 1, size - 1, p);

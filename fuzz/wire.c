@@ -21,23 +21,10 @@
 #include <string.h>
 
 #include "cgi/identity.h"
+#include "target.h"
 
 #define LINES_MAX 64
 #define CHANGE 3 /* bytes: two of the place, one to put there */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static apr_pool_t *start(void)
-{
-    static apr_pool_t *pool;
-
-    if (!pool) {
-        apr_initialize();
-        atexit(apr_terminate);
-        apr_pool_create(&pool, NULL);
-    }
-    return pool;
-}
 
 static void wrong(const char *what, const char *value)
 {
