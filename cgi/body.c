@@ -23,11 +23,11 @@ CGI_EXEC_USE_LOG;
 
 /* Asked of the input filters at once. */
 #define READ_SIZE (64 * 1024)
-/* The pipe of a body that fills one. There is a limit for all of a user's
- * pipes, so not for any other. */
-#define LARGE_PIPE (256 * 1024)
 /* Buckets written at once. */
 #define IOV_SIZE 32
+/* Written to a file at once. Linux keeps free pages for pieces up to this
+ * size at hand; larger ones cost more where memory is in use. */
+#define FILE_PIECE (32 * 1024)
 /* Moved before the other sources get their turn. */
 #define TURN_SIZE (1024 * 1024)
 /* So often the filters are asked in one turn: small pieces make many
@@ -97,6 +97,24 @@ static int open_spool(cgi_exec_t *x, apr_file_t **file)
     return OK;
 }
 
+/* Add to what was collected. */
+static void keep(cgi_exec_t *x, apr_bucket *b)
+{
+    if (!b->length) {
+        apr_bucket_delete(b);
+        return;
+    }
+    x->body_length += (apr_off_t)b->length;
+    if (x->body_left > (apr_off_t)b->length) {
+        x->body_left -= (apr_off_t)b->length;
+    }
+    else {
+        x->body_left = 0;
+    }
+    APR_BUCKET_REMOVE(b);
+    APR_BRIGADE_INSERT_TAIL(x->body_bb, b);
+}
+
 /* Take over one brigade of the input filters. */
 static apr_status_t take(cgi_exec_t *x, apr_bucket_brigade *fresh)
 {
@@ -113,15 +131,17 @@ static apr_status_t take(cgi_exec_t *x, apr_bucket_brigade *fresh)
         else if (APR_BUCKET_IS_METADATA(b)) {
             apr_bucket_delete(b);
         }
+        else if (cgi_body_is_piped(b)) {
+            x->body_piped = 0;
+            keep(x, b);
+        }
         else if ((rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ)) ||
                  (rv = apr_bucket_setaside(b, x->r->pool))) {
             return rv;
         }
         else {
             cgi_scriptlog_body(x, data, len);
-            x->body_length += (apr_off_t)len;
-            APR_BUCKET_REMOVE(b);
-            APR_BRIGADE_INSERT_TAIL(x->body_bb, b);
+            keep(x, b);
         }
     }
     return APR_SUCCESS;
@@ -133,16 +153,17 @@ static apr_status_t collect(cgi_exec_t *x, apr_read_type_e block)
 {
     apr_status_t rv = APR_SUCCESS;
     apr_off_t before = x->body_length;
+    apr_size_t size = READ_SIZE;
     int asked;
 
     for (asked = 0; rv == APR_SUCCESS && !x->body_eos &&
                     x->body_length < READ_SIZE && asked < ASK_MAX;
          asked++) {
         if (x->body_large) {
-            cgi_body_read_ahead(x, READ_SIZE);
+            size = cgi_body_read_ahead(x, READ_SIZE);
         }
         rv = ap_get_brigade(x->r->input_filters, x->fresh_bb,
-                            AP_MODE_READBYTES, block, READ_SIZE);
+                            AP_MODE_READBYTES, block, (apr_off_t)size);
         if (rv == APR_SUCCESS) {
             rv = take(x, x->fresh_bb);
         }
@@ -150,7 +171,7 @@ static apr_status_t collect(cgi_exec_t *x, apr_read_type_e block)
     if (x->body_length >= READ_SIZE && !x->body_large) {
         x->body_large = 1;
         if (x->stdin_fd >= 0) { /* fewer wake-ups, where the system allows */
-            (void)fcntl(x->stdin_fd, F_SETPIPE_SZ, LARGE_PIPE);
+            (void)fcntl(x->stdin_fd, F_SETPIPE_SZ, CGI_LARGE_PIPE);
         }
     }
     return APR_STATUS_IS_EAGAIN(rv) && x->body_length > before ? APR_SUCCESS
@@ -179,15 +200,57 @@ static void consume(cgi_exec_t *x, apr_size_t n)
     }
 }
 
+/* Pass on the beginning of what was collected, up to max bytes of memory.
+ * @return as write() */
+static ssize_t put(cgi_exec_t *x, int fd, apr_size_t max)
+{
+    apr_bucket *b = APR_BRIGADE_FIRST(x->body_bb);
+    struct iovec iov[IOV_SIZE];
+    ssize_t n;
+    int niov = 0;
+
+    if (cgi_body_is_piped(b)) {
+        n = cgi_body_splice(b, fd);
+        if (n > 0) {
+            x->body_length -= n;
+            if (!b->length) {
+                apr_bucket_delete(b);
+            }
+        }
+        if (n >= 0 || errno != EINVAL) {
+            return n;
+        }
+    }
+    do {
+        const char *data;
+        apr_size_t len;
+        apr_status_t rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+
+        if (rv != APR_SUCCESS) {
+            errno = rv;
+            return -1;
+        }
+        len = len < max ? len : max;
+        max -= len;
+        iov[niov].iov_base = (char *)data;
+        iov[niov++].iov_len = len;
+        b = APR_BUCKET_NEXT(b);
+    } while (max && niov < IOV_SIZE && b != APR_BRIGADE_SENTINEL(x->body_bb) &&
+             !cgi_body_is_piped(b));
+    n = writev(fd, iov, niov);
+    if (n > 0) {
+        consume(x, (apr_size_t)n);
+    }
+    return n;
+}
+
 /* Read the whole body into the file. */
 static int spool(cgi_exec_t *x)
 {
-    struct iovec iov[IOV_SIZE];
     apr_file_t *file;
     apr_off_t zero = 0;
-    apr_size_t n;
     apr_status_t rv;
-    int rc, niov;
+    int rc;
 
     if ((rc = open_spool(x, &file)) != OK) {
         return rc;
@@ -197,16 +260,15 @@ static int spool(cgi_exec_t *x)
         if (rv != APR_SUCCESS) {
             return body_failed(x, rv);
         }
-        niov = IOV_SIZE;
-        apr_brigade_to_iovec(x->body_bb, iov, &niov);
-        n = 0;
-        rv = apr_file_writev_full(file, iov, (apr_size_t)niov, &n);
-        if (rv != APR_SUCCESS) {
-            return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, rv,
-                            "can't store the request body");
+        while (x->body_length) {
+            ssize_t n = put(x, x->spool_fd, FILE_PIECE);
+
+            if (n < 0 && errno != EINTR) {
+                return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, errno,
+                                "can't store the request body");
+            }
+            x->spool_length += n > 0 ? n : 0;
         }
-        consume(x, n);
-        x->spool_length += (apr_off_t)n;
     }
     rv = apr_file_seek(file, APR_SET, &zero);
     return rv == APR_SUCCESS ? OK
@@ -244,6 +306,11 @@ int cgi_body_init(cgi_exec_t *x)
     if ((rc = check_length(x)) != OK) {
         return rc;
     }
+    if (length_is_known(r)) {
+        (void)apr_strtoff(&x->body_left,
+                          apr_table_get(r->headers_in, "Content-Length"), NULL,
+                          10); /* checked by httpd */
+    }
     x->body_bb = apr_brigade_create(r->pool, x->c->bucket_alloc);
     x->fresh_bb = apr_brigade_create(r->pool, x->c->bucket_alloc);
     if (mode == CGI_BODY_UNSET || mode == CGI_BODY_AUTO) {
@@ -268,18 +335,13 @@ static void end_body(cgi_exec_t *x)
 /* Pass on what was collected, as far as there is room. @return bytes */
 static apr_size_t pass_on(cgi_exec_t *x)
 {
-    struct iovec iov[IOV_SIZE];
     apr_size_t moved = 0;
 
     x->body = CGI_BODY_FROM_CLIENT;
     while (x->body_length && !x->discard) {
-        int niov = IOV_SIZE;
-        ssize_t n;
+        ssize_t n = put(x, x->stdin_fd, TURN_SIZE);
 
-        apr_brigade_to_iovec(x->body_bb, iov, &niov);
-        n = writev(x->stdin_fd, iov, niov);
         if (n >= 0) {
-            consume(x, (apr_size_t)n);
             moved += (apr_size_t)n;
         }
         else if (errno == EAGAIN) {

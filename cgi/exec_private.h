@@ -66,7 +66,9 @@ typedef struct cgi_exec_t {
     int discard;    /* 1: the script has closed its stdin */
     int body_more;  /* 1: a filter may hold more: do not wait for the client */
     int body_large; /* 1: it has filled a pipe */
-    int body_eos;   /* 1: the client has sent all of it */
+    int body_piped; /* 1: a piece of it is on its way in a pipe */
+    apr_off_t body_left; /* to come, or 0: not known, or not to be piped */
+    int body_eos;        /* 1: the client has sent all of it */
     apr_bucket_brigade *body_bb;  /* collected, not yet passed on */
     apr_off_t body_length;        /* bytes in there */
     apr_bucket_brigade *fresh_bb; /* empty between two uses */
@@ -186,6 +188,10 @@ void cgi_admit_leave(cgi_exec_t *x);
 
 /* body.c: from the client to the script's stdin */
 
+/** Bytes of the pipes of a body that fills one. There is a limit for all of
+ * a user's pipes, so not for any other. */
+#define CGI_LARGE_PIPE (256 * 1024)
+
 /** Decide how the body goes, set up x->body. @return OK or a status. */
 int cgi_body_init(cgi_exec_t *x);
 
@@ -197,9 +203,18 @@ void cgi_body_peek(cgi_exec_t *x);
 
 /* readahead.c */
 
-/** Fill httpd's buffer of the connection with up to size bytes that have
- * arrived, so that the filters above need not take them bit by bit. */
-void cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size);
+/** Fill httpd's buffer of the connection with size bytes or more, if they
+ * have arrived, so that the filters above need not take them bit by bit.
+ * @return what to ask of the filters */
+apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size);
+
+/** Is this one of a body's buckets that can be passed on without a copy? */
+int cgi_body_is_piped(const apr_bucket *b);
+
+/** Move what such a bucket holds to fd, and shorten it.
+ * @return as splice(): bytes; or -1 with errno, EINVAL if fd can't take it so
+ */
+ssize_t cgi_body_splice(apr_bucket *b, int fd);
 
 /* response.c: from the script's stdout to the client */
 

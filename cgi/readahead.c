@@ -3,9 +3,16 @@
 /**
  * Large request bodies, faster: httpd's input filter takes 8000 bytes from
  * the socket at a time, which for a body of gigabytes is most of the work.
+ * What has arrived is put into that filter's buffer in larger pieces: copied
+ * at once, or, when nobody above is seen to look at it, left in the kernel
+ * and moved from socket to pipe to script (splice(2)) without a copy.
  */
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "apr_portable.h"
 
@@ -13,16 +20,19 @@
 
 #include "exec_private.h"
 
-/* The place in the core filter's own buffer where the socket is read, if what
- * lies before it is less than size. */
-static apr_bucket *find_socket(conn_rec *c, apr_size_t size,
+/* Waiting bytes of a body that are worth a pipe. */
+#define PIPED_MIN (16 * 1024)
+
+/* The place in the core filter's own buffer where the socket is read, and
+ * how many bytes lie before it. */
+static apr_bucket *find_socket(conn_rec *c, apr_size_t *have,
                                apr_socket_t **socket)
 {
     ap_filter_t *f = c->input_filters;
     core_net_rec *net;
     apr_bucket *b, *end;
-    apr_size_t have = 0;
 
+    *have = 0;
     while (f && f->next) {
         f = f->next;
     }
@@ -39,30 +49,181 @@ static apr_bucket *find_socket(conn_rec *c, apr_size_t size,
         if (b->length == (apr_size_t)-1) {
             return NULL;
         }
-        have += b->length;
+        *have += b->length;
     }
     *socket = net->client_socket;
-    return b != end && have < size ? b : NULL;
+    return b != end ? b : NULL;
 }
 
-void cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
+/* A bucket of known length whose data lie in a pipe of its own. Whoever
+ * reads it gets them as from any other: it becomes one in memory. */
+typedef struct {
+    int fd;
+} piped_t;
+
+static void piped_destroy(void *data)
+{
+    piped_t *piped = data;
+
+    close(piped->fd);
+    apr_bucket_free(piped);
+}
+
+static apr_status_t piped_read(apr_bucket *b, const char **str,
+                               apr_size_t *len, apr_read_type_e block)
+{
+    piped_t *piped = b->data;
+    char *buf = apr_bucket_alloc(b->length, b->list);
+    apr_size_t have = 0;
+
+    (void)block; /* it is all there */
+    while (have < b->length) {
+        ssize_t n = read(piped->fd, buf + have, b->length - have);
+
+        if (n > 0) {
+            have += (apr_size_t)n;
+        }
+        else if (n == 0 || errno != EINTR) {
+            apr_bucket_free(buf);
+            return n == 0 ? APR_EOF : errno;
+        }
+    }
+    piped_destroy(piped);
+    (void)apr_bucket_heap_make(b, buf, have, apr_bucket_free);
+    *str = buf;
+    *len = have;
+    return APR_SUCCESS;
+}
+
+static apr_status_t piped_setaside(apr_bucket *b, apr_pool_t *p)
+{
+    const char *str;
+    apr_size_t len;
+    apr_status_t rv = piped_read(b, &str, &len, APR_BLOCK_READ);
+
+    return rv == APR_SUCCESS ? apr_bucket_setaside(b, p) : rv;
+}
+
+static apr_status_t piped_split(apr_bucket *b, apr_size_t point)
+{
+    const char *str;
+    apr_size_t len;
+    apr_status_t rv = piped_read(b, &str, &len, APR_BLOCK_READ);
+
+    return rv == APR_SUCCESS ? apr_bucket_split(b, point) : rv;
+}
+
+static apr_status_t piped_copy(apr_bucket *b, apr_bucket **c)
+{
+    const char *str;
+    apr_size_t len;
+    apr_status_t rv = piped_read(b, &str, &len, APR_BLOCK_READ);
+
+    return rv == APR_SUCCESS ? apr_bucket_copy(b, c) : rv;
+}
+
+static const apr_bucket_type_t piped_type = {
+    "CGI_PIPED",    5,           APR_BUCKET_DATA, piped_destroy, piped_read,
+    piped_setaside, piped_split, piped_copy};
+
+int cgi_body_is_piped(const apr_bucket *b)
+{
+    return b->type == &piped_type;
+}
+
+ssize_t cgi_body_splice(apr_bucket *b, int fd)
+{
+    piped_t *piped = b->data;
+    ssize_t n =
+        splice(piped->fd, NULL, fd, NULL, b->length, SPLICE_F_NONBLOCK);
+
+    if (n > 0) {
+        b->length -= (apr_size_t)n;
+    }
+    return n;
+}
+
+/* Move up to size bytes of the socket into a pipe. @return NULL: none */
+static apr_bucket *piped_create(int socket, apr_size_t size,
+                                apr_bucket_alloc_t *alloc)
+{
+    apr_bucket *b;
+    piped_t *piped;
+    ssize_t n;
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK)) {
+        return NULL;
+    }
+    (void)fcntl(fds[1], F_SETPIPE_SZ, CGI_LARGE_PIPE);
+    n = splice(socket, NULL, fds[1], NULL, size, SPLICE_F_NONBLOCK);
+    close(fds[1]);
+    if (n <= 0) {
+        close(fds[0]);
+        return NULL;
+    }
+    piped = apr_bucket_alloc(sizeof(*piped), alloc);
+    piped->fd = fds[0];
+    b = apr_bucket_alloc(sizeof(*b), alloc);
+    APR_BUCKET_INIT(b);
+    b->type = &piped_type;
+    b->data = piped;
+    b->length = (apr_size_t)n;
+    b->start = 0;
+    b->free = apr_bucket_free;
+    b->list = alloc;
+    return b;
+}
+
+/* Is it worth a pipe? have: what lies in the filter's buffer. */
+static int worth_a_pipe(const cgi_exec_t *x, int socket, apr_size_t have)
+{
+    int waiting;
+
+    return x->body_left > (apr_off_t)(have + PIPED_MIN) && !x->script_log &&
+           ioctl(socket, FIONREAD, &waiting) == 0 && waiting >= PIPED_MIN;
+}
+
+apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
 {
     apr_bucket_alloc_t *alloc = x->c->bucket_alloc;
     apr_socket_t *socket;
-    apr_bucket *b = x->c->master ? NULL : find_socket(x->c, size, &socket);
+    apr_size_t have;
+    apr_bucket *b = x->c->master ? NULL : find_socket(x->c, &have, &socket);
+    apr_bucket *piped = NULL;
     apr_os_sock_t fd;
+    int pipe_it;
     ssize_t n;
     char *buf;
 
-    if (!b || apr_os_sock_get(&fd, socket) != APR_SUCCESS) {
-        return;
+    if (!b || have >= size || apr_os_sock_get(&fd, socket) != APR_SUCCESS) {
+        return size;
     }
-    buf = apr_bucket_alloc(size, alloc);
-    n = recv(fd, buf, size, MSG_DONTWAIT);
+    if (x->body_piped) { /* and it did not come through: it was looked at */
+        x->body_piped = 0;
+        x->body_left = 0;
+    }
+    /* The core filter looks at the first bucket, so that is one of a byte. */
+    pipe_it = worth_a_pipe(x, fd, have);
+    buf = apr_bucket_alloc(pipe_it ? 1 : size, alloc);
+    n = recv(fd, buf, pipe_it ? 1 : size, MSG_DONTWAIT);
     if (n <= 0) { /* the filter will find out for itself */
         apr_bucket_free(buf);
-        return;
+        return size;
     }
     APR_BUCKET_INSERT_BEFORE(
         b, apr_bucket_heap_create(buf, (apr_size_t)n, apr_bucket_free, alloc));
+    have += (apr_size_t)n;
+    if (pipe_it) {
+        /* not a byte of the next request */
+        piped = piped_create(fd, (apr_size_t)(x->body_left - (apr_off_t)have),
+                             alloc);
+    }
+    if (!piped) {
+        x->body_left = pipe_it ? 0 : x->body_left; /* not on this system */
+        return size;
+    }
+    APR_BUCKET_INSERT_BEFORE(b, piped);
+    x->body_piped = 1;
+    return have + piped->length; /* to be asked for whole: no split */
 }

@@ -92,6 +92,83 @@ for my $way ('/engine', '/engine-stream', '/engine-spool', '/engineroute') {
     }
 }
 
+# Large bodies go from socket to script without a copy where nobody on the way
+# looks at them. Each 64 KiB are different here: all of them, in order, and
+# not a byte of the request behind them.
+my $many = join '', map { pack('N', $_) . substr $source, 0, 65532 } 1 .. 200;
+$many .= 'the end';
+for my $way ('/engine', '/engine-spool', '/engine-stream', '/engineroute') {
+    my $c = CGITest::HTTP->new(%{where()});
+    my $pid = $c->send_in_background(sub {
+        $_[0]->send($_[0]->format_request('POST', "$way/count", body => $many)
+            . $_[0]->format_request('GET', '/engine/hello'));
+    });
+    my $n = counted($c->response);
+    is($n->{size}, length $many, "A10 $way: a large body, and a request");
+    is($n->{md5}, md5_hex($many), "A10 $way: a large body as sent");
+    is($c->response->body, "hello\n", "A10 $way: the request after it");
+    waitpid $pid, 0;
+}
+
+# The same where somebody looks: a filter below ours, or TLS. And no pipe is
+# left, however the request ends.
+{
+    my $tls;
+    my $own = CGITest::Server->start(modules => [qw(dumpio ssl)],
+        prepare => sub {
+            $tls = $_[0]->make_certificate or diag 'no certificate';
+            $_[0]->_write("$_[0]{root}/many", $many);
+        },
+        conf => <<'END');
+DumpIOInput On
+LogLevel dumpio:trace7
+Listen 127.0.0.1:@port2@
+<VirtualHost 127.0.0.1:@port2@>
+    DumpIOInput Off
+    SSLEngine On
+    SSLCertificateFile "@root@/tls.pem"
+</VirtualHost>
+Listen 127.0.0.1:@port3@
+<VirtualHost 127.0.0.1:@port3@>
+    DumpIOInput Off
+</VirtualHost>
+END
+    for (['a filter that looks', 'http', $own->port, 'count'],
+        ['TLS', 'https', $own->port(2), qw(count closein hello)],
+        ['nobody looks', 'http', $own->port(3), qw(count closein hello)]) {
+        my ($name, $scheme, $port, @scripts) = @$_;
+        for my $script (@scripts) {
+            my $url = "$scheme://127.0.0.1:$port/engine/$script";
+            my $got = `curl -sk --http1.1 -H Expect: --data-binary '\@$own->{root}/many' $url 2>&1`;
+            my $want = $script eq 'count' ? md5_hex($many)
+                : $script eq 'hello' ? 'hello' : 'closed';
+            like($got, qr/$want/, "A10 large body, $name: $script");
+        }
+    }
+    my $pipes = sub {
+        my $n = 0;
+        for my $pid ($own->workers) {
+            my %fds = fds_of($pid);
+            $n += grep { /^pipe:/ } values %fds;
+        }
+        return $n;
+    };
+    my $before = $pipes->();
+    for my $script (('count', 'closein', 'hello') x 5) {
+        my $c = CGITest::HTTP->new(%{$own->where}, port => $own->port(3));
+        my $pid = $c->send_in_background(sub {
+            $_[0]->send($_[0]->format_request('POST', "/engine/$script",
+                body => $many));
+        });
+        $script eq 'count' ? $c->response : $c->abort;
+        waitpid $pid, 0;
+    }
+    my $after;
+    CGITest::Proc::wait_until(5, sub { ($after = $pipes->()) <= $before });
+    cmp_ok($after, '<=', $before, 'A10 large bodies: no pipe is left open');
+    $own->stop;
+}
+
 # Arriving bit by bit.
 for my $way ('/engine', '/engine-spool') {
     my $c = CGITest::HTTP->new(%{where()});
