@@ -21,8 +21,9 @@
 
 CGI_EXEC_USE_LOG;
 
-/* Asked of the input filters at once. */
+/* Collected before it is passed on; of a body that has filled a pipe, more. */
 #define READ_SIZE (64 * 1024)
+#define LARGE_READ_SIZE (256 * 1024)
 /* Buckets written at once. */
 #define IOV_SIZE 32
 /* Written to a file at once. Linux keeps free pages for pieces up to this
@@ -153,14 +154,15 @@ static apr_status_t collect(cgi_exec_t *x, apr_read_type_e block)
 {
     apr_status_t rv = APR_SUCCESS;
     apr_off_t before = x->body_length;
-    apr_size_t size = READ_SIZE;
+    apr_size_t wanted = x->body_large ? LARGE_READ_SIZE : READ_SIZE;
+    apr_size_t size = wanted;
     int asked;
 
     for (asked = 0; rv == APR_SUCCESS && !x->body_eos &&
-                    x->body_length < READ_SIZE && asked < ASK_MAX;
+                    x->body_length < (apr_off_t)wanted && asked < ASK_MAX;
          asked++) {
         if (x->body_large) {
-            size = cgi_body_read_ahead(x, READ_SIZE);
+            size = cgi_body_read_ahead(x, wanted);
         }
         rv = ap_get_brigade(x->r->input_filters, x->fresh_bb,
                             AP_MODE_READBYTES, block, (apr_off_t)size);

@@ -90,6 +90,7 @@ typedef struct cgi_exec_t {
     apr_off_t total;       /* bytes of body so far */
     int drop_body;         /* 1: what the script prints is not sent */
     int streaming;         /* 1: something was flushed already */
+    int stdout_large;      /* 1: it has been full, and was enlarged */
     const char *redirect;  /* local redirect, to follow at the end */
     apr_file_t *sendfile;  /* the body at the end; or NULL: the script's */
     const char *sendfile_name;
@@ -188,8 +189,8 @@ void cgi_admit_leave(cgi_exec_t *x);
 
 /* body.c: from the client to the script's stdin */
 
-/** Bytes of the pipes of a body that fills one. There is a limit for all of
- * a user's pipes, so not for any other. */
+/** Bytes of the pipes of a body, of either side, that fills one. There is a
+ * limit for all of a user's pipes, so not for any other. */
 #define CGI_LARGE_PIPE (256 * 1024)
 
 /** Decide how the body goes, set up x->body. @return OK or a status. */

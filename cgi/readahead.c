@@ -175,15 +175,6 @@ static apr_bucket *piped_create(int socket, apr_size_t size,
     return b;
 }
 
-/* Is it worth a pipe? have: what lies in the filter's buffer. */
-static int worth_a_pipe(const cgi_exec_t *x, int socket, apr_size_t have)
-{
-    int waiting;
-
-    return x->body_left > (apr_off_t)(have + PIPED_MIN) && !x->script_log &&
-           ioctl(socket, FIONREAD, &waiting) == 0 && waiting >= PIPED_MIN;
-}
-
 apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
 {
     apr_bucket_alloc_t *alloc = x->c->bucket_alloc;
@@ -192,22 +183,29 @@ apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
     apr_bucket *b = x->c->master ? NULL : find_socket(x->c, &have, &socket);
     apr_bucket *piped = NULL;
     apr_os_sock_t fd;
-    int pipe_it;
+    int waiting, pipe_it;
     ssize_t n;
     char *buf;
 
-    if (!b || have >= size || apr_os_sock_get(&fd, socket) != APR_SUCCESS) {
-        return size;
+    if (!b || have >= size || apr_os_sock_get(&fd, socket) != APR_SUCCESS ||
+        ioctl(fd, FIONREAD, &waiting) || waiting <= 0) {
+        return size; /* the filter will find out for itself */
     }
     if (x->body_piped) { /* and it did not come through: it was looked at */
         x->body_piped = 0;
         x->body_left = 0;
     }
-    /* The core filter looks at the first bucket, so that is one of a byte. */
-    pipe_it = worth_a_pipe(x, fd, have);
-    buf = apr_bucket_alloc(pipe_it ? 1 : size, alloc);
-    n = recv(fd, buf, pipe_it ? 1 : size, MSG_DONTWAIT);
-    if (n <= 0) { /* the filter will find out for itself */
+    pipe_it = waiting >= PIPED_MIN && !x->script_log &&
+              x->body_left > (apr_off_t)(have + PIPED_MIN);
+    if (pipe_it) { /* the core filter looks at the first bucket: of a byte */
+        size = 1;
+    }
+    else if (size > (apr_size_t)waiting) {
+        size = (apr_size_t)waiting;
+    }
+    buf = apr_bucket_alloc(size, alloc);
+    n = recv(fd, buf, size, MSG_DONTWAIT);
+    if (n <= 0) {
         apr_bucket_free(buf);
         return size;
     }
@@ -219,11 +217,13 @@ apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
         piped = piped_create(fd, (apr_size_t)(x->body_left - (apr_off_t)have),
                              alloc);
     }
-    if (!piped) {
-        x->body_left = pipe_it ? 0 : x->body_left; /* not on this system */
-        return size;
+    if (piped) {
+        APR_BUCKET_INSERT_BEFORE(b, piped);
+        x->body_piped = 1;
+        have += piped->length;
     }
-    APR_BUCKET_INSERT_BEFORE(b, piped);
-    x->body_piped = 1;
-    return have + piped->length; /* to be asked for whole: no split */
+    else if (pipe_it) {
+        x->body_left = 0; /* this system can't */
+    }
+    return have; /* of which nothing has to be split or read again */
 }

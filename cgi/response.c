@@ -5,7 +5,9 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "apr_date.h"
@@ -24,7 +26,9 @@ CGI_EXEC_USE_LOG;
 /* First size of the header's buffer, and of reads of the body until one is
  * filled: then the larger size is worth its memory. */
 #define READ_SMALL 8000
-#define READ_LARGE (64 * 1024)
+#define READ_LARGE (256 * 1024)
+/* Of a pipe as Linux makes it. A full one is worth a larger. */
+#define PIPE_SIZE (64 * 1024)
 /* So much is collected before it goes down the filters. */
 #define PASS_SIZE (128 * 1024)
 /* Most scripts end right after their first output: then the length is known
@@ -378,10 +382,27 @@ static ssize_t read_head(cgi_exec_t *x, int *rc, int *emptied)
     return n;
 }
 
+/* How much to read of the body: no more than there is, because the buffer
+ * may be kept for as long as the client takes. */
+static apr_size_t read_size(cgi_exec_t *x)
+{
+    int waiting;
+
+    if (x->total < READ_SMALL || ioctl(x->stdout_fd, FIONREAD, &waiting) ||
+        waiting <= READ_SMALL) {
+        return READ_SMALL;
+    }
+    if (waiting >= PIPE_SIZE && !x->stdout_large) {
+        x->stdout_large = 1; /* tried, at least */
+        (void)fcntl(x->stdout_fd, F_SETPIPE_SZ, CGI_LARGE_PIPE);
+    }
+    return waiting < READ_LARGE ? (apr_size_t)waiting : READ_LARGE;
+}
+
 /* Read the body's next piece. */
 static ssize_t read_body(cgi_exec_t *x, int *emptied)
 {
-    apr_size_t size = x->total >= READ_SMALL ? READ_LARGE : READ_SMALL;
+    apr_size_t size = read_size(x);
     char *buf = apr_bucket_alloc(size, x->c->bucket_alloc);
     ssize_t n = read_stdout(x, buf, size, emptied);
 

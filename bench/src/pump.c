@@ -3,12 +3,15 @@
 /*
  * The limit for large transfers: one request at a time, next to no HTTP, a
  * program's pipe read and the socket written (or the other way round) in
- * pieces of 64 KiB. What it needs is what any server needs that copies.
+ * pieces of 256 KiB. What it needs is what any server needs that copies.
  *
  *     pump PORT
  *
- * GET  /...?BYTES  the output of `head -c BYTES /dev/zero`
- * POST /...        the body (Content-Length only) to `wc -c`
+ * GET  /...?BYTES       the output of `head -c BYTES /dev/zero`
+ * POST /...             the body to `wc -c`: with Content-Length by a pipe, in
+ *                       chunks by an unlinked file in TMPDIR
+ * GET, POST /splice...  the same without a copy: splice() instead of read()
+ *                       and write(), a length only
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -25,7 +28,9 @@
 #include <unistd.h>
 #include <fcntl.h>
 
-#define PIECE 65536
+#define PIECE (256 * 1024)
+/* Written to a file at once; more was slower. */
+#define FILE_PIECE (32 * 1024)
 
 static char piece[PIECE];
 
@@ -90,6 +95,77 @@ static ssize_t read_header(int client, char *header, size_t size)
     return (ssize_t)have;
 }
 
+/* Between socket and pipe, with splice(); left: of how many bytes, -1: all
+ * there are. */
+static void move(int from, int to, long long left)
+{
+    while (left) {
+        ssize_t n = splice(from, NULL, to, NULL,
+                           left > 0 && left < PIECE ? (size_t)left : PIECE, 0);
+
+        if (n <= 0) {
+            return;
+        }
+        left -= left > 0 ? n : 0;
+    }
+}
+
+/* A file without a name. */
+static int open_file(void)
+{
+    const char *dir = getenv("TMPDIR");
+    char name[4096];
+    int fd;
+
+    snprintf(name, sizeof(name), "%s/pumpXXXXXX", dir ? dir : "/tmp");
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd < 0 || unlink(name)) {
+        die(name);
+    }
+    return fd;
+}
+
+/* The body in chunks, of which n bytes are in piece, decoded to fd. Only what
+ * xfer sends is understood: no extensions, no trailers. */
+static void decode(int client, ssize_t n, int fd)
+{
+    enum { SIZE, DATA, DATA_END, LAST_LINE, DONE } state = SIZE;
+    long long left = 0;
+
+    while (state != DONE) {
+        const char *p = piece, *end = piece + n;
+
+        while (p < end) {
+            if (state == DATA) {
+                long long k = end - p < left ? end - p : left;
+
+                k = k < FILE_PIECE ? k : FILE_PIECE;
+                if (!put(fd, p, (size_t)k)) {
+                    die("file");
+                }
+                p += k;
+                left -= k;
+                state = left ? DATA : DATA_END;
+                continue;
+            }
+            if (*p == '\n') {
+                state = state == LAST_LINE  ? DONE
+                        : state == DATA_END ? SIZE
+                        : left              ? DATA
+                                            : LAST_LINE;
+            }
+            else if (state == SIZE && *p != '\r') {
+                left = left * 16 + (*p <= '9' ? *p - '0' : *p - 'a' + 10);
+            }
+            p++;
+        }
+        n = state == DONE ? 0 : recv(client, piece, PIECE, 0);
+        if (n <= 0) {
+            return;
+        }
+    }
+}
+
 static void serve(int client)
 {
     static const char answer[] =
@@ -100,6 +176,8 @@ static void serve(int client)
     char *wc[] = {"wc", "-c", NULL};
     ssize_t n = read_header(client, header, sizeof(header));
     int post = !strncmp(header, "POST", 4);
+    int spliced = strstr(header, " /splice") != NULL;
+    int chunked = strcasestr(header, "\r\nTransfer-Encoding:") != NULL;
     const char *field = strcasestr(header, "\r\nContent-Length:");
     long long left = post && field ? atoll(field + 17) : 0;
     const char *query = strchr(header, '?');
@@ -113,21 +191,35 @@ static void serve(int client)
     if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC)) {
         die("pipe2");
     }
+    fcntl(in[1], F_SETPIPE_SZ, PIECE);
+    if (chunked) {
+        int file = open_file();
+
+        decode(client, n, file);
+        lseek(file, 0, SEEK_SET);
+        close(in[0]);
+        in[0] = file;
+    }
     start(post ? wc : head, in[0], out[1]);
     close(in[0]);
     close(out[1]);
-    while (left > 0) {
-        if (!n) {
-            n = recv(client, piece, PIECE, 0);
-        }
-        if (n <= 0 || !put(in[1], piece, (size_t)n)) {
-            break;
-        }
+    if (left && n) {
+        put(in[1], piece, (size_t)n);
         left -= n;
-        n = 0;
+    }
+    if (spliced) {
+        move(client, in[1], left);
+        left = 0;
+    }
+    while (left > 0 && (n = recv(client, piece, PIECE, 0)) > 0 &&
+           put(in[1], piece, (size_t)n)) {
+        left -= n;
     }
     close(in[1]);
     if (put(client, answer, sizeof(answer) - 1)) {
+        if (spliced) {
+            move(out[0], client, -1);
+        }
         while ((n = read(out[0], piece, PIECE)) > 0 &&
                put(client, piece, (size_t)n)) {
             ;
