@@ -1,3 +1,4 @@
+# sanitize: no
 # `make run`: every page of the demo, a taken port, and an end that leaves
 # nothing behind.
 use strict;

@@ -1,3 +1,4 @@
+# sanitize: no
 # The two copies of the engine can't see each other, and the launcher stays
 # small: it links nothing but APR and what APR needs, or is static.
 use strict;

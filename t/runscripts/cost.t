@@ -1,3 +1,4 @@
+# sanitize: no
 # R13: what a request for a static file costs in a httpd that has the module,
 # counted in instructions. t/runscripts/cost.py measures; the ratios it prints stay
 # the same to about 0.003 whatever the machine does beside.
