@@ -128,7 +128,7 @@ def small(bench):
                 bench.say("%s, %s: %.0f/s" % (label, name,
                                               series.values[name][-1]))
 
-            bench.turns(contenders, one)
+            bench.turns(contenders, one, times=2)
             bench.report.series(
                 "Small response, %s, 8 keep-alive connections" % label,
                 series, "limit: posix_spawn of the same program in a loop on "
@@ -155,7 +155,7 @@ def latency(bench):
             bench.say("one connection, %s: %.3f ms, %.3f ms" % (
                 name, median * 1e3, late * 1e3))
 
-        bench.turns(contenders, one)
+        bench.turns(contenders, one, times=2)
     bench.report.series("One connection, C program: median time", p50)
     bench.report.series("One connection, C program: 99th percentile", p99)
     for series, label in ((p50, "median"), (p99, "99th percentile")):
