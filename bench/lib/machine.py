@@ -47,7 +47,7 @@ def describe():
              "nghttp2-client")
     return [
         "%d cores of %s, %d MiB of memory" % (os.cpu_count(), cpu, memory),
-        "Linux %s, %s" % (platform.release(),
+        "Linux %s, %s" % (platform.release().split("-")[0],
                           system["PRETTY_NAME"].strip('"')),
         ", ".join(version(p) for p in peers),
     ]
