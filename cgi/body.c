@@ -21,9 +21,9 @@
 
 CGI_EXEC_USE_LOG;
 
-/* Collected before it is passed on; of a body that has filled a pipe, more. */
+/* Collected before it is passed on; of a body that has filled a pipe, as much
+ * as its pipe takes then. */
 #define READ_SIZE (64 * 1024)
-#define LARGE_READ_SIZE (256 * 1024)
 /* Buckets written at once. */
 #define IOV_SIZE 32
 /* Written to a file at once. Linux keeps free pages for pieces up to this
@@ -106,12 +106,7 @@ static void keep(cgi_exec_t *x, apr_bucket *b)
         return;
     }
     x->body_length += (apr_off_t)b->length;
-    if (x->body_left > (apr_off_t)b->length) {
-        x->body_left -= (apr_off_t)b->length;
-    }
-    else {
-        x->body_left = 0;
-    }
+    x->body_left -= (apr_off_t)b->length;
     APR_BUCKET_REMOVE(b);
     APR_BRIGADE_INSERT_TAIL(x->body_bb, b);
 }
@@ -154,7 +149,7 @@ static apr_status_t collect(cgi_exec_t *x, apr_read_type_e block)
 {
     apr_status_t rv = APR_SUCCESS;
     apr_off_t before = x->body_length;
-    apr_size_t wanted = x->body_large ? LARGE_READ_SIZE : READ_SIZE;
+    apr_size_t wanted = x->body_large ? CGI_LARGE_PIPE : READ_SIZE;
     apr_size_t size = wanted;
     int asked;
 
@@ -294,7 +289,7 @@ int cgi_body_init(cgi_exec_t *x)
 {
     request_rec *r = x->r;
     cgi_body_mode_e mode = x->options->dir->body_mode;
-    int rc;
+    int known, rc;
 
     x->body = CGI_BODY_DONE;
     if (is_error_page(r)) {
@@ -308,7 +303,8 @@ int cgi_body_init(cgi_exec_t *x)
     if ((rc = check_length(x)) != OK) {
         return rc;
     }
-    if (length_is_known(r)) {
+    known = length_is_known(r);
+    if (known) {
         (void)apr_strtoff(&x->body_left,
                           apr_table_get(r->headers_in, "Content-Length"), NULL,
                           10); /* checked by httpd */
@@ -316,13 +312,13 @@ int cgi_body_init(cgi_exec_t *x)
     x->body_bb = apr_brigade_create(r->pool, x->c->bucket_alloc);
     x->fresh_bb = apr_brigade_create(r->pool, x->c->bucket_alloc);
     if (mode == CGI_BODY_UNSET || mode == CGI_BODY_AUTO) {
-        mode = length_is_known(r) ? CGI_BODY_STREAM : CGI_BODY_SPOOL;
+        mode = known ? CGI_BODY_STREAM : CGI_BODY_SPOOL;
     }
     if (mode == CGI_BODY_SPOOL) {
         return spool(x);
     }
     x->body = CGI_BODY_START;
-    x->length_unknown = !length_is_known(r);
+    x->length_unknown = !known;
     return OK;
 }
 

@@ -67,7 +67,7 @@ typedef struct cgi_exec_t {
     int body_more;  /* 1: a filter may hold more: do not wait for the client */
     int body_large; /* 1: it has filled a pipe */
     int body_piped; /* 1: a piece of it is on its way in a pipe */
-    apr_off_t body_left; /* to come, or 0: not known, or not to be piped */
+    apr_off_t body_left; /* to come; 0 or less: not known, or to be copied */
     int body_eos;        /* 1: the client has sent all of it */
     apr_bucket_brigade *body_bb;  /* collected, not yet passed on */
     apr_off_t body_length;        /* bytes in there */

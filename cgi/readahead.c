@@ -69,14 +69,13 @@ static void piped_destroy(void *data)
     apr_bucket_free(piped);
 }
 
-static apr_status_t piped_read(apr_bucket *b, const char **str,
-                               apr_size_t *len, apr_read_type_e block)
+/* Make b a bucket in memory. */
+static apr_status_t to_memory(apr_bucket *b)
 {
     piped_t *piped = b->data;
     char *buf = apr_bucket_alloc(b->length, b->list);
     apr_size_t have = 0;
 
-    (void)block; /* it is all there */
     while (have < b->length) {
         ssize_t n = read(piped->fd, buf + have, b->length - have);
 
@@ -90,34 +89,34 @@ static apr_status_t piped_read(apr_bucket *b, const char **str,
     }
     piped_destroy(piped);
     (void)apr_bucket_heap_make(b, buf, have, apr_bucket_free);
-    *str = buf;
-    *len = have;
     return APR_SUCCESS;
+}
+
+static apr_status_t piped_read(apr_bucket *b, const char **str,
+                               apr_size_t *len, apr_read_type_e block)
+{
+    apr_status_t rv = to_memory(b);
+
+    return rv == APR_SUCCESS ? apr_bucket_read(b, str, len, block) : rv;
 }
 
 static apr_status_t piped_setaside(apr_bucket *b, apr_pool_t *p)
 {
-    const char *str;
-    apr_size_t len;
-    apr_status_t rv = piped_read(b, &str, &len, APR_BLOCK_READ);
+    apr_status_t rv = to_memory(b);
 
     return rv == APR_SUCCESS ? apr_bucket_setaside(b, p) : rv;
 }
 
 static apr_status_t piped_split(apr_bucket *b, apr_size_t point)
 {
-    const char *str;
-    apr_size_t len;
-    apr_status_t rv = piped_read(b, &str, &len, APR_BLOCK_READ);
+    apr_status_t rv = to_memory(b);
 
     return rv == APR_SUCCESS ? apr_bucket_split(b, point) : rv;
 }
 
 static apr_status_t piped_copy(apr_bucket *b, apr_bucket **c)
 {
-    const char *str;
-    apr_size_t len;
-    apr_status_t rv = piped_read(b, &str, &len, APR_BLOCK_READ);
+    apr_status_t rv = to_memory(b);
 
     return rv == APR_SUCCESS ? apr_bucket_copy(b, c) : rv;
 }
@@ -175,17 +174,30 @@ static apr_bucket *piped_create(int socket, apr_size_t size,
     return b;
 }
 
+/* Copy up to size bytes of the socket to a bucket before b. @return bytes */
+static apr_size_t copy_before(apr_bucket *b, int socket, apr_size_t size)
+{
+    char *buf = apr_bucket_alloc(size, b->list);
+    ssize_t n = recv(socket, buf, size, MSG_DONTWAIT);
+
+    if (n <= 0) {
+        apr_bucket_free(buf);
+        return 0;
+    }
+    APR_BUCKET_INSERT_BEFORE(
+        b,
+        apr_bucket_heap_create(buf, (apr_size_t)n, apr_bucket_free, b->list));
+    return (apr_size_t)n;
+}
+
 apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
 {
-    apr_bucket_alloc_t *alloc = x->c->bucket_alloc;
     apr_socket_t *socket;
-    apr_size_t have;
+    apr_size_t have, n;
     apr_bucket *b = x->c->master ? NULL : find_socket(x->c, &have, &socket);
-    apr_bucket *piped = NULL;
+    apr_bucket *piped;
     apr_os_sock_t fd;
-    int waiting, pipe_it;
-    ssize_t n;
-    char *buf;
+    int waiting;
 
     if (!b || have >= size || apr_os_sock_get(&fd, socket) != APR_SUCCESS ||
         ioctl(fd, FIONREAD, &waiting) || waiting <= 0) {
@@ -195,35 +207,26 @@ apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
         x->body_piped = 0;
         x->body_left = 0;
     }
-    pipe_it = waiting >= PIPED_MIN && !x->script_log &&
-              x->body_left > (apr_off_t)(have + PIPED_MIN);
-    if (pipe_it) { /* the core filter looks at the first bucket: of a byte */
-        size = 1;
+    if (waiting < PIPED_MIN || x->script_log ||
+        x->body_left <= (apr_off_t)(have + PIPED_MIN)) {
+        n = copy_before(
+            b, fd, size < (apr_size_t)waiting ? size : (apr_size_t)waiting);
+        return n ? have + n : size;
     }
-    else if (size > (apr_size_t)waiting) {
-        size = (apr_size_t)waiting;
-    }
-    buf = apr_bucket_alloc(size, alloc);
-    n = recv(fd, buf, size, MSG_DONTWAIT);
-    if (n <= 0) {
-        apr_bucket_free(buf);
+    /* The core filter looks at the first bucket: let that be one of a byte. */
+    n = copy_before(b, fd, 1);
+    if (!n) {
         return size;
     }
-    APR_BUCKET_INSERT_BEFORE(
-        b, apr_bucket_heap_create(buf, (apr_size_t)n, apr_bucket_free, alloc));
-    have += (apr_size_t)n;
-    if (pipe_it) {
-        /* not a byte of the next request */
-        piped = piped_create(fd, (apr_size_t)(x->body_left - (apr_off_t)have),
-                             alloc);
-    }
-    if (piped) {
-        APR_BUCKET_INSERT_BEFORE(b, piped);
-        x->body_piped = 1;
-        have += piped->length;
-    }
-    else if (pipe_it) {
+    have += n;
+    /* not a byte of the next request */
+    piped = piped_create(fd, (apr_size_t)(x->body_left - (apr_off_t)have),
+                         b->list);
+    if (!piped) {
         x->body_left = 0; /* this system can't */
+        return have;
     }
-    return have; /* of which nothing has to be split or read again */
+    APR_BUCKET_INSERT_BEFORE(b, piped);
+    x->body_piped = 1;
+    return have + piped->length; /* for whole, so that it is not split */
 }

@@ -23,10 +23,9 @@
 
 CGI_EXEC_USE_LOG;
 
-/* First size of the header's buffer, and of reads of the body until one is
- * filled: then the larger size is worth its memory. */
+/* First size of the header's buffer, and the least that a read of the body
+ * has room for. */
 #define READ_SMALL 8000
-#define READ_LARGE (256 * 1024)
 /* Of a pipe as Linux makes it. A full one is worth a larger. */
 #define PIPE_SIZE (64 * 1024)
 /* So much is collected before it goes down the filters. */
@@ -396,7 +395,7 @@ static apr_size_t read_size(cgi_exec_t *x)
         x->stdout_large = 1; /* tried, at least */
         (void)fcntl(x->stdout_fd, F_SETPIPE_SZ, CGI_LARGE_PIPE);
     }
-    return waiting < READ_LARGE ? (apr_size_t)waiting : READ_LARGE;
+    return waiting < CGI_LARGE_PIPE ? (apr_size_t)waiting : CGI_LARGE_PIPE;
 }
 
 /* Read the body's next piece. */

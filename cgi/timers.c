@@ -131,10 +131,7 @@ int cgi_timers_step(cgi_exec_t *x)
         }
         return OK;
     }
-    if (x->c->aborted) {
-        return cgi_client_left(x);
-    }
-    if (x->gone_at && x->gone_at + CLIENT_GRACE <= now) {
+    if (x->c->aborted || (x->gone_at && x->gone_at + CLIENT_GRACE <= now)) {
         return cgi_client_left(x);
     }
     if (x->phase == CGI_PHASE_QUEUE) {

@@ -8,7 +8,7 @@ use List::Util qw(max);
 use Test::More;
 use CGITest;
 use CGITest::HTTP;
-use CGITest::Proc qw(processes_with fds_of children_of);
+use CGITest::Proc qw(processes_with fds_of children_of wait_until);
 
 # What count.doit said, as a hash.
 sub counted {
@@ -114,11 +114,10 @@ for my $way ('/engine', '/engine-spool', '/engine-stream', '/engineroute') {
 # The same where somebody looks: a filter below ours, or TLS. And no pipe is
 # left, however the request ends.
 {
-    my $tls;
     my $own = CGITest::Server->start(modules => [qw(dumpio ssl)],
         prepare => sub {
-            $tls = $_[0]->make_certificate or diag 'no certificate';
-            $_[0]->_write("$_[0]{root}/many", $many);
+            $_[0]->make_certificate or diag 'no certificate';
+            $_[0]->file('many', $many);
         },
         conf => <<'END');
 DumpIOInput On
@@ -163,7 +162,7 @@ END
         waitpid $pid, 0;
     }
     my $after;
-    CGITest::Proc::wait_until(5, sub { ($after = $pipes->()) <= $before });
+    wait_until(5, sub { ($after = $pipes->()) <= $before });
     cmp_ok($after, '<=', $before, 'A10 large bodies: no pipe is left open');
     $own->stop;
 }
