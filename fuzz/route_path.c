@@ -19,21 +19,7 @@
 #include <string.h>
 
 #include "route/path.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static apr_pool_t *start(void)
-{
-    static apr_pool_t *pool;
-
-    if (!pool) {
-        apr_initialize();
-        atexit(apr_terminate);
-        apr_pool_create(&pool, NULL);
-        route_pattern_init(pool);
-    }
-    return pool;
-}
+#include "target.h"
 
 static void wrong(const char *what, const char *path, const char *root)
 {
@@ -125,10 +111,15 @@ static void try(apr_pool_t *p, const char *text, const char *end)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static apr_pool_t *pool;
     apr_pool_t *p;
 
+    if (!pool) {
+        pool = start();
+        route_pattern_init(pool);
+    }
     if (size > 0) {
-        apr_pool_create(&p, start());
+        apr_pool_create(&p, pool);
         try(p, (const char *)data, (const char *)data + size);
         apr_pool_destroy(p);
     }
