@@ -561,6 +561,15 @@ static apr_status_t release(void *data)
         x->errlines = NULL;
     }
     cgi_scriptlog_end(x);
+    /* Large blocks do not come back with the connection, as small ones do. */
+    if (x->head) {
+        apr_bucket_free(x->head);
+        x->head = NULL;
+    }
+    apr_brigade_cleanup(x->out_bb);
+    if (x->body_bb) {
+        apr_brigade_cleanup(x->body_bb);
+    }
     if (x->turn.limit && x->control_fd >= 0) {
         step_control(x); /* has it ended, or who is it? */
     }

@@ -1,0 +1,82 @@
+# Requests that fail leave no memory behind: any client could make as many of
+# them as it likes. Counted in the one child of a server of its own.
+use strict;
+use warnings;
+use Test::More;
+use Time::HiRes qw(time);
+use CGITest;
+use CGITest::HTTP;
+use CGITest::Proc qw(memory_kb);
+use CGITest::Server;
+
+my %script = (
+    nothing => ["#!/bin/sh\n:\n"],
+    badheader => ["#!/bin/sh\nprintf 'no header\\n\\n'\n"],
+    endless => ["#!/bin/sh\nexec head -c 1000000 /dev/zero\n"],
+    nointerpreter => ["#!/no/such/interpreter\n"],
+    nofile => ["#!/bin/sh\nprintf 'X-Sendfile: %s/none\\n\\n' \"\$PWD\"\n"],
+    forbidden => ["#!/bin/sh\nprintf 'X-Sendfile: /etc/passwd\\n\\n'\n"],
+    conditional => ["#!/bin/sh\nprintf 'ETag: \"b\"\\n\\ntext'\n"],
+    mode => ["#!/bin/sh\n", 0644],
+    good => ["#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ntext'\n"],
+);
+my $own = CGITest::Server->start(prepare => sub {
+    my ($server) = @_;
+    $server->file("s/$_.doit", $script{$_}[0], $script{$_}[1] || 0755)
+        for keys %script;
+}, conf => <<'END');
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 2
+MinSpareThreads 1
+MaxSpareThreads 2
+MaxRequestWorkers 2
+MaxKeepAliveRequests 0
+<Directory "@root@/s">
+    Options +RunScripts
+    Require all granted
+    CGISendfile @root@/s
+</Directory>
+Alias /s "@root@/s"
+END
+
+# Many requests one after the other; the number of those with that status.
+sub ask {
+    my ($n, $path, $status, @headers) = @_;
+    my ($c, $right) = (undef, 0);
+    for (1 .. $n) {
+        $c ||= CGITest::HTTP->new(%{$own->where});
+        $c->send($c->format_request('GET', $path, headers => [@headers]));
+        my $res = $c->response;
+        $right++ if $res->status == $status;
+        if ($res->error || ($res->header('Connection') || '') eq 'close') {
+            $c->close;
+            undef $c;
+        }
+    }
+    $c->close if $c;
+    return $right;
+}
+
+sub memory {
+    my $sum = 0;
+    $sum += memory_kb($_) for $own->workers;
+    return $sum;
+}
+
+# name, requests, status, header fields
+for (['good', 300, 200], ['nothing', 300, 500], ['badheader', 300, 500],
+    ['endless', 60, 500], ['nointerpreter', 300, 500], ['mode', 300, 403],
+    ['nofile', 300, 404], ['forbidden', 300, 403],
+    ['conditional', 300, 412, 'If-Match' => '"a"']) {
+    my ($name, $n, $status, @headers) = @$_;
+    ask(30, "/s/$name", $status, @headers);    # warm
+    my $before = memory();
+    is(ask($n, "/s/$name", $status, @headers), $n,
+        "E5 $n times $name: $status");
+    cmp_ok(memory() - $before, '<', 700,
+        "E7 memory in KB that $n times $name leave behind");
+}
+
+$own->stop;
+done_testing();
