@@ -1,5 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,17 @@
 #include "route/prefix.h"
 
 /* ---- the literal start of a pattern ------------------------------------ */
+
+/* What begins a group behind "(?"; what sets an option. */
+#define GROUPS ":|>=!<P'"
+#define OPTIONS "aimnsxJU^-"
+
+/* Whether "\" and c are one item, whatever comes behind: not \Q, \E, \c, \x{},
+ * \p{} and others that take more along, and none that is not known here. */
+static int is_plain_escape(char c)
+{
+    return c && (!apr_isalnum(c) || strchr("dDsSwWhHvVbBntrfe0123456789", c));
+}
 
 /* After the character class that opens at s: behind its "]", or NULL. */
 static const char *skip_class(const char *s)
@@ -23,7 +35,7 @@ static const char *skip_class(const char *s)
             return s + 1;
         }
         if (*s == '\\') {
-            if (!s[1] || s[1] == 'Q') {
+            if (!is_plain_escape(s[1])) {
                 return NULL;
             }
             s++;
@@ -54,7 +66,7 @@ static int may_alternate(const char *s)
     while (*s) {
         switch (*s) {
         case '\\':
-            if (!s[1] || s[1] == 'Q') {
+            if (!is_plain_escape(s[1])) {
                 return 1;
             }
             s += 2;
@@ -69,7 +81,7 @@ static int may_alternate(const char *s)
             depth++;
             /* comments, options such as (?x), callouts, verbs */
             if (s[1] == '*' ||
-                (s[1] == '?' && (!s[2] || !strchr(":|>=!<P'", s[2])))) {
+                (s[1] == '?' && (!s[2] || !strchr(GROUPS, s[2])))) {
                 return 1;
             }
             break;
@@ -89,31 +101,53 @@ static int may_alternate(const char *s)
     return 0;
 }
 
+/* What stands behind the literal text, at s: does it leave the last character
+ * alone (1), allow none of it (0), or is that not known (-1)? */
+static int keeps_last(const char *s)
+{
+    switch (*s) {
+    case '*':
+    case '?':
+    case '{':
+        return 0;
+    case '(':
+        /* a quantifier behind a comment or callout belongs to what is before
+         * it */
+        return s[1] == '*' || (s[1] == '?' &&
+                               (!s[2] || !strchr(GROUPS OPTIONS, s[2])))
+                   ? -1
+                   : 1;
+    case '\\': /* an escaped letter or digit has a meaning of its own */
+        return is_plain_escape(s[1]) ? 1 : -1;
+    default:
+        return 1;
+    }
+}
+
 const char *route_prefix_of_regex(apr_pool_t *p, const char *regex)
 {
     const char *s = regex;
     char *prefix, *out;
+    int keeps;
 
     if (*s != '^' || may_alternate(s)) {
         return "";
     }
     prefix = out = apr_palloc(p, strlen(regex) + 1);
-    for (s++; *s; s++) {
-        if (strchr("[](){}.*+?|^$", *s)) {
-            break;
-        }
+    for (s++; *s && !strchr("[](){}.*+?|^$", *s); s++) {
         if (*s == '\\') {
-            /* an escaped letter or digit has a meaning of its own */
-            if (!s[1] ||
-                strchr("/.-_~+()[]{}*?|^$\\!@:,;=%&'\"<># ", s[1]) == NULL) {
+            if (!s[1] || apr_isalnum(s[1])) {
                 break;
             }
             s++;
         }
         *out++ = *s;
     }
-    /* a quantifier that allows none belongs to the last character only */
-    if (out > prefix && (*s == '*' || *s == '?' || *s == '{')) {
+    keeps = keeps_last(s);
+    if (keeps < 0) {
+        return "";
+    }
+    if (!keeps && out > prefix) {
         out--;
     }
     *out = '\0';

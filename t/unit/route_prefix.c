@@ -95,16 +95,19 @@ static void random_tables(void)
 static void random_regexes(void)
 {
     static const char *const pieces[] = {
-        "a",     "b",    "/",
-        "\\.",   ".",    "(",
-        ")",     "|",    "[ab]",
-        "[^|]",  "a?",   "b*",
-        "/+",    "(?:",  "(?i)",
-        "(?x)",  "#",    "\\Q",
-        "\\E",   "^",    "$",
-        "{2}",   "(?=",  "(?|",
-        "(a|b)", "[]a]", "[[:alpha:]|(]",
-        "\\(",   "\\|",
+        "a",     "b",       "/",
+        "\\.",   ".",       "(",
+        ")",     "|",       "[ab]",
+        "[^|]",  "a?",      "b*",
+        "/+",    "(?:",     "(?i)",
+        "(?x)",  "#",       "\\Q",
+        "\\E",   "^",       "$",
+        "{2}",   "(?=",     "(?|",
+        "(a|b)", "[]a]",    "[[:alpha:]|(]",
+        "\\(",   "\\|",     "\\c(",
+        "\\c[",  "\\E",     "(?#x)",
+        "\\d",   "\\x{28}", "\\N{U+28}",
+        "(?=b)", "[\\E]",
     };
     int round, compiled = 0, matched = 0, wrong = 0;
 
@@ -188,6 +191,21 @@ int main(void)
     prefix("^/a(?x) # ( \n |^/b", "");
     prefix("^/a(?#()|^/b", "");
     prefix("^/a\\Q(\\E|^/b", "");
+    /* escapes that take more along than a character */
+    prefix("^/a\\c(|^/b\\.sh", "");
+    prefix("^/a\\c[|^/b", "");
+    prefix("^/a\\c\\(|^/b)", "");
+    prefix("^/a[\\c]|^/b]", "");
+    prefix("^/a[\\E]|^/b[]]", "");
+    prefix("^/a\\x{28}|^/b", "");
+    prefix("^/a\\c(", "");
+    prefix("^/a\\(|^/b", "");
+    prefix("^/a(\\d|b)", "/a");
+    /* what a quantifier jumps over */
+    prefix("^/ab\\E?c", "");
+    prefix("^/ab(?#x)?c", "");
+    prefix("^/ab(?i)c", "/ab");
+    prefix("^/ab(?:c)", "/ab");
     prefix("(?i)^/a", "");
     prefix("^(?i)/a", "");
     prefix("(?m)^/a", "");
