@@ -17,6 +17,7 @@
 #include "ap_mpm.h"
 #include "http_core.h"
 
+#include "clock.h"
 #include "exec_private.h"
 
 CGI_EXEC_USE_LOG;
@@ -273,7 +274,7 @@ int cgi_admit(cgi_exec_t *x)
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, x->r,
                   "%s: CGILimit of %s: waits for a place", x->options->script,
                   limit->where);
-    now = apr_time_now();
+    now = cgi_clock_now();
     x->phase = CGI_PHASE_QUEUE;
     x->queue_until =
         now + (limit->wait < 0 ? x->r->server->timeout : limit->wait);
@@ -284,7 +285,7 @@ int cgi_admit(cgi_exec_t *x)
 int cgi_admit_step(cgi_exec_t *x, int woken)
 {
     const cgi_limit_t *limit = x->turn.limit;
-    apr_time_t now = apr_time_now();
+    apr_time_t now = cgi_clock_now();
 
     if (!woken && now < x->queue_again) {
         return OK;

@@ -17,6 +17,7 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
+#include "clock.h"
 #include "exec_private.h"
 
 CGI_EXEC_USE_LOG;
@@ -402,7 +403,7 @@ int cgi_body_step(cgi_exec_t *x)
         x->body_more |= moved >= TURN_SIZE && x->body != CGI_BODY_DONE;
     }
     if (moved) {
-        x->last_activity = x->last_given = apr_time_now();
+        x->last_activity = x->last_given = cgi_clock_now();
     }
     return OK;
 }

@@ -27,6 +27,7 @@
 #include "http_protocol.h"
 #include "util_script.h"
 
+#include "clock.h"
 #include "exec_private.h"
 #include "launch.h"
 
@@ -130,9 +131,9 @@ static ssize_t step_stderr(cgi_exec_t *x)
     if (n > 0) {
         if (!x->errlines) {
             x->errlines = apr_palloc(x->r->pool, sizeof(*x->errlines));
-            cgi_errlines_init(x->errlines, log_errline, x, apr_time_now());
+            cgi_errlines_init(x->errlines, log_errline, x, cgi_clock_now());
         }
-        cgi_errlines_add(x->errlines, buf, (apr_size_t)n, apr_time_now());
+        cgi_errlines_add(x->errlines, buf, (apr_size_t)n, cgi_clock_now());
     }
     else if (n == 0 || errno != EINTR) {
         cgi_close_fd(&x->stderr_fd);
@@ -221,14 +222,14 @@ static int step_stdout_end(cgi_exec_t *x)
 {
     cgi_close_fd(&x->stdout_fd);
     if (x->phase == CGI_PHASE_BODY && !x->streaming) {
-        cgi_timers_note_quick(apr_time_now() - x->started);
+        cgi_timers_note_quick(cgi_clock_now() - x->started);
     }
     if (x->control_fd >= 0 && !x->exited &&
         (x->phase == CGI_PHASE_HEADER || x->streaming || x->turn.limit)) {
         /* The exit status tells a crash from an end, and a place of CGILimit
          * is free before the client can ask for the next. A script that runs
          * on without stdout is not waited for. */
-        x->exit_by = apr_time_now() + EXIT_WAIT;
+        x->exit_by = cgi_clock_now() + EXIT_WAIT;
         if (x->phase == CGI_PHASE_BODY && !x->streaming) {
             x->hold_until = x->exit_by;
         }
@@ -352,7 +353,7 @@ static int step(cgi_exec_t *x)
           POLLIN);
 
     if (next) {
-        apr_time_t wait = next - apr_time_now();
+        apr_time_t wait = next - cgi_clock_now();
 
         if (wait < 0) {
             wait = 0;
@@ -373,7 +374,7 @@ static int step(cgi_exec_t *x)
         rc = cgi_response_flush(x);
     }
     if (pfd[ON_STDERR].revents && step_stderr(x) > 0) {
-        x->last_activity = apr_time_now();
+        x->last_activity = cgi_clock_now();
     }
     if (pfd[ON_STDOUT].revents && x->stdout_fd >= 0) {
         x->hold_until = 0;
@@ -406,14 +407,14 @@ static int step(cgi_exec_t *x)
         }
         else if (pfd[ON_CLIENT].revents & POLLRDHUP) {
             x->client_gone = 1;
-            x->gone_at = apr_time_now();
+            x->gone_at = cgi_clock_now();
         }
     }
     if (rc == OK && x->phase == CGI_PHASE_QUEUE) {
         rc = cgi_admit_step(x, pfd[ON_QUEUE].revents != 0);
     }
     if (rc == OK && x->phase < CGI_PHASE_LINGER && x->exit_by &&
-        x->exit_by <= apr_time_now()) {
+        x->exit_by <= cgi_clock_now()) {
         x->exit_by = 0;
         step_control(x);
         rc = step_ended(x);
@@ -439,7 +440,7 @@ static void step_linger(cgi_exec_t *x)
         x->phase = CGI_PHASE_DONE;
     }
     else if (!x->linger_until) {
-        x->linger_until = apr_time_now() + LINGER_QUIETLY;
+        x->linger_until = cgi_clock_now() + LINGER_QUIETLY;
     }
 }
 
@@ -557,7 +558,7 @@ static apr_status_t release(void *data)
     cgi_exec_t *x = data;
 
     if (x->errlines) {
-        cgi_errlines_end(x->errlines, apr_time_now());
+        cgi_errlines_end(x->errlines, cgi_clock_now());
         x->errlines = NULL;
     }
     cgi_scriptlog_end(x);
@@ -590,7 +591,7 @@ static apr_status_t release(void *data)
 int cgi_exec_begin(cgi_exec_t *x)
 {
     x->phase = CGI_PHASE_HEADER;
-    x->started = x->last_activity = x->last_given = apr_time_now();
+    x->started = x->last_activity = x->last_given = cgi_clock_now();
     x->hold_until = x->started + cgi_timers_hold();
     return cgi_start(x);
 }

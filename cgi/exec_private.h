@@ -98,7 +98,7 @@ typedef struct cgi_exec_t {
     cgi_errlines_t *errlines;    /* made when there is anything */
     cgi_scriptlog_t *script_log; /* NULL: no ScriptLog */
 
-    /* Times in microseconds of apr_time_now(); 0: none. */
+    /* Times in microseconds of cgi_clock_now(); 0: none. */
     apr_time_t started, last_activity;
     apr_time_t last_given; /* a byte of the body, or the start */
     apr_time_t hold_until; /* small output waits so long for its end */

@@ -22,6 +22,7 @@
 #include "unixd.h"
 
 #include "cgi_exec.h"
+#include "clock.h"
 #include "launch.h"
 
 CGI_EXEC_USE_LOG;
@@ -216,7 +217,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
         process->used = 1;
         process->of = l;
         process->slot = slot;
-        l->slot[slot].started = apr_time_now();
+        l->slot[slot].started = cgi_clock_now();
         apr_proc_other_child_register(&process->proc, maintain, process, NULL,
                                       l->pool);
     }
@@ -227,7 +228,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
 /* A launcher died: queued requests wait for the next one. */
 static void restart(launchers_t *l, int slot)
 {
-    if (apr_time_now() - l->slot[slot].started < QUICK_DEATH) {
+    if (cgi_clock_now() - l->slot[slot].started < QUICK_DEATH) {
         if (++l->slot[slot].quick_deaths >= QUICK_DEATHS_MAX) {
             ap_log_error(APLOG_MARK, APLOG_ERR, 0, l->s,
                          "the launcher %s keeps dying; the next try follows "
@@ -473,7 +474,7 @@ static apr_status_t enqueue(const launchers_t *l, const struct msghdr *msg,
 
     while (sendmsg(l->queue[1], msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
         struct pollfd pfd = {.fd = l->queue[1], .events = POLLOUT};
-        apr_time_t now = apr_time_now();
+        apr_time_t now = cgi_clock_now();
 
         /* ETOOMANYREFS: the launchers must take descriptors out first. */
         if (errno != EAGAIN && errno != EINTR && errno != ETOOMANYREFS) {

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "limit.h"
 
 /* Whether a process lives is asked no more often than this. */
@@ -78,14 +78,6 @@ struct cgi_limits_t {
     int nscopes;
     scope_t *scope;
 };
-
-static apr_time_t now_monotonic(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return apr_time_from_sec((apr_time_t)ts.tv_sec) + ts.tv_nsec / 1000;
-}
 
 /* ---- making and joining ---- */
 
@@ -414,7 +406,7 @@ static void wake(const scope_t *scope, int entry)
 
 apr_status_t cgi_limits_join(cgi_limits_t *limits)
 {
-    apr_time_t now = now_monotonic();
+    apr_time_t now = cgi_clock_now();
     uint32_t n, process = 0;
     struct flock lock;
     int i;
@@ -450,7 +442,7 @@ apr_status_t cgi_limits_join(cgi_limits_t *limits)
 int cgi_limit_is_full(cgi_limits_t *limits, const cgi_limit_t *limit)
 {
     scope_t *scope = scope_of(limits, limit);
-    apr_time_t now = now_monotonic();
+    apr_time_t now = cgi_clock_now();
     int full;
 
     lock_scope(scope);
@@ -465,7 +457,7 @@ cgi_turn_e cgi_limit_enter(cgi_turn_t *turn, cgi_limits_t *limits,
                            const cgi_limit_t *limit)
 {
     scope_t *scope = scope_of(limits, limit);
-    apr_time_t now = now_monotonic();
+    apr_time_t now = cgi_clock_now();
     cgi_turn_e result = CGI_TURN_REFUSED;
     uint64_t stale;
     int i, first;
@@ -505,7 +497,7 @@ cgi_turn_e cgi_limit_enter(cgi_turn_t *turn, cgi_limits_t *limits,
 cgi_turn_e cgi_limit_advance(cgi_turn_t *turn)
 {
     scope_t *scope = scope_of(turn->limits, turn->limit);
-    apr_time_t now = now_monotonic();
+    apr_time_t now = cgi_clock_now();
     cgi_turn_e result = CGI_TURN_WAIT;
     uint64_t word;
     int i, next = -1;
@@ -558,7 +550,7 @@ void cgi_limit_started(cgi_turn_t *turn, pid_t pid)
 
 void cgi_limit_leave(cgi_turn_t *turn, int ended)
 {
-    apr_time_t now = now_monotonic();
+    apr_time_t now = cgi_clock_now();
     scope_t *scope;
     int first;
 
@@ -606,7 +598,7 @@ unsigned int cgi_limit_count_refused(cgi_limits_t *limits,
 {
     scope_t *scope = scope_of(limits, limit);
     counter_t *counter = scope->counter;
-    apr_time_t now = now_monotonic();
+    apr_time_t now = cgi_clock_now();
     unsigned int due = 0;
 
     lock_scope(scope);

@@ -19,6 +19,7 @@
 #include "http_request.h"
 #include "util_script.h"
 
+#include "clock.h"
 #include "exec_private.h"
 
 CGI_EXEC_USE_LOG;
@@ -328,7 +329,7 @@ static int scan_header(cgi_exec_t *x)
         apr_bucket_free(x->head);
     }
     x->head = NULL;
-    x->hold_until = apr_time_now() + HOLD_TIME;
+    x->hold_until = cgi_clock_now() + HOLD_TIME;
     return OK;
 }
 
@@ -439,7 +440,7 @@ int cgi_response_read(cgi_exec_t *x, int hung_up)
             }
         }
         if (n > 0) {
-            x->last_activity = apr_time_now();
+            x->last_activity = cgi_clock_now();
         }
         if (rc != OK || x->phase > CGI_PHASE_BODY || n == 0) {
             return rc;

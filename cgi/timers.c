@@ -10,6 +10,7 @@
 
 #include "http_connection.h"
 
+#include "clock.h"
 #include "exec_private.h"
 
 CGI_EXEC_USE_LOG;
@@ -111,14 +112,14 @@ apr_time_t cgi_timers_next(const cgi_exec_t *x)
         earlier(&next, x->started); /* now */
     }
     else if (x->client_fd < 0 || x->c->master) {
-        earlier(&next, apr_time_now() + CLIENT_TICK);
+        earlier(&next, cgi_clock_now() + CLIENT_TICK);
     }
     return next;
 }
 
 int cgi_timers_step(cgi_exec_t *x)
 {
-    apr_time_t now = apr_time_now(), t;
+    apr_time_t now = cgi_clock_now(), t;
 
     if (x->phase == CGI_PHASE_LINGER) {
         if (x->linger_until <= now && x->lingers) {
