@@ -142,7 +142,7 @@ static void begin_grace(script_t *script)
 {
     close_control(script);
     script->state = SCRIPT_GRACE;
-    script->deadline = apr_time_now() + EXIT_GRACE;
+    script->deadline = launcher_now() + EXIT_GRACE;
     APR_RING_INSERT_TAIL(&launcher.ending, script, script_t, link);
 }
 
@@ -154,7 +154,7 @@ static void begin_term(script_t *script)
     close_control(script);
     script->state = SCRIPT_TERM;
     script->deadline =
-        script->kill_timeout ? apr_time_now() + script->kill_timeout : 0;
+        script->kill_timeout ? launcher_now() + script->kill_timeout : 0;
     signal_group(script, SIGTERM);
 }
 
@@ -218,7 +218,7 @@ static apr_interval_time_t run_timers(void)
     if (APR_RING_EMPTY(&launcher.ending, script_t, link)) {
         return -1;
     }
-    now = apr_time_now();
+    now = launcher_now();
     APR_RING_FOREACH_SAFE(script, after, &launcher.ending, script_t, link)
     {
         if (!script->deadline) {

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "apr_thread_proc.h"
+#include "apr_time.h"
 
 #include "identity.h"
 #include "wire.h"
@@ -23,6 +24,9 @@ typedef struct launcher_become_t {
 
 /** Complain with errno, and end the launcher. */
 void launcher_die(const char *what);
+
+/** The time, by a clock that nobody sets. */
+apr_time_t launcher_now(void);
 
 /** Tell the worker at the other end of a control socket. A note that can't
  * be sent has nobody to read it: the worker is gone. */
@@ -49,7 +53,8 @@ int launcher_authorize(const cgi_wire_request_t *request,
                        const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
                        const launcher_become_t **who, apr_pool_t *pool);
 
-/** Make the script's process, in a process group of its own.
+/** Make the script's process, in a process group of its own. Does not wait
+ * longer than a moment for anything that the script's owner can hold up.
  * @return APR_SUCCESS, or the errno of fork(); later failures are told to
  *         the worker by the child */
 apr_status_t launcher_make_process(apr_proc_t *proc,

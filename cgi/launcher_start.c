@@ -8,12 +8,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -26,6 +31,14 @@ static int nbecome;
 
 static struct rlimit nofile; /* as inherited, given on to scripts */
 static int nofile_raised;
+
+apr_time_t launcher_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_from_sec((apr_time_t)now.tv_sec) + now.tv_nsec / 1000;
+}
 
 /* A note that can't be sent has nobody to read it: the worker is gone. */
 void launcher_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage)
@@ -222,24 +235,136 @@ int launcher_authorize(const cgi_wire_request_t *request,
     return !reason;
 }
 
-/**
- * Make the script's process. APR's way is a fork(). Where the child has
- * nothing to do but to become the script, it borrows our memory instead of
- * getting a copy: for a small program that is a good part of the whole start.
+/* ---- a child that borrows our memory ----
+ *
+ * For a small program, the copy that fork() makes is a good part of the whole
+ * start. Where the child has nothing to do but to become the script it
+ * borrows our memory, as after vfork(), and we wait until it has given it
+ * back. But execve() opens files of a script's owner: he can hold a lease on
+ * one for 45 seconds, and a file system can hang for ever. So the child has
+ * a timer that kills it. The kernel deletes the timer, and a signal of it
+ * that waits, when execve() has opened all it needs: a child that is killed
+ * by it has run nothing, and a fork() starts the script anew. That one may
+ * hang as long as it likes.
  */
+
+/* So long a child may have our memory; */
+#define BORROW_MS 20
+/* so long the kernel may take to end it after that; one that hangs where no
+ * signal arrives never comes back from there; */
+#define KILLED_MS 50
+/* and so long none is lent after it was too slow, so that scripts which hang
+ * can't hold up others one after the other. */
+#define NO_LENDING apr_time_from_sec(2)
+/* Nothing else sends it. */
+#define TOO_SLOW SIGRTMAX
+
+/* As the kernel knows it by these calls. */
+typedef struct kernel_time_t {
+    long sec, nsec;
+} kernel_time_t;
+
+typedef struct borrowed_t {
+    const cgi_wire_request_t *request;
+    const int *fds;
+    volatile int armed; /* the child's timer runs; or -1: it has none */
+} borrowed_t;
+
+static int run_borrower(void *data)
+{
+    const kernel_time_t when[2] = {{0, 0}, {0, BORROW_MS * 1000000L}};
+    borrowed_t *b = data;
+    struct sigevent event;
+    int timer;
+
+    memset(&event, 0, sizeof(event));
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = TOO_SLOW;
+    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) ||
+        syscall(SYS_timer_settime, timer, 0, when, NULL)) {
+        b->armed = -1;
+        _exit(127);
+    }
+    b->armed = 1;
+    run_child(b->request, NULL, b->fds);
+    return 127;
+}
+
+/* Has the timer killed it? It is about to be seen by waitid(), if so. */
+static int was_too_slow(pid_t pid)
+{
+    const kernel_time_t ms = {0, 1000000};
+    siginfo_t info;
+    int i, never = 0;
+
+    for (i = 0; i < KILLED_MS; i++) {
+        memset(&info, 0, sizeof(info));
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT)) {
+            return 0;
+        }
+        if (info.si_pid == pid) {
+            return info.si_code == CLD_KILLED && info.si_status == TOO_SLOW;
+        }
+        (void)syscall(SYS_futex, &never, FUTEX_WAIT, 0, &ms, NULL, 0);
+    }
+    return 0;
+}
+
+/* @return the child's process; 0: it was none, or too slow; -1 and errno */
+static pid_t start_borrower(const cgi_wire_request_t *request,
+                            const int fds[CGI_FD_MAX])
+{
+    static char stack[64 * 1024] __attribute__((aligned(64)));
+    static int *lent; /* cleared by the kernel when the child has given back */
+    const kernel_time_t tick = {0, 5 * 1000000};
+    borrowed_t b = {request, fds, 0};
+    apr_time_t begun = launcher_now(), armed = 0, now = begun;
+    pid_t pid;
+
+    if (!lent && !(lent = malloc(sizeof(*lent)))) {
+        return 0;
+    }
+    __atomic_store_n(lent, 1, __ATOMIC_SEQ_CST);
+    pid =
+        clone(run_borrower, stack + sizeof(stack),
+              CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, &b, NULL, NULL, lent);
+    if (pid < 0) {
+        return -1;
+    }
+    while (__atomic_load_n(lent, __ATOMIC_SEQ_CST)) {
+        (void)syscall(SYS_futex, lent, FUTEX_WAIT, 1, &tick, NULL, 0);
+        now = launcher_now();
+        if (b.armed && !armed) {
+            armed = now;
+        }
+        if (armed && now - armed > apr_time_from_msec(BORROW_MS + KILLED_MS) &&
+            __atomic_load_n(lent, __ATOMIC_SEQ_CST)) {
+            lent = NULL; /* it is the child's now */
+            return 0;
+        }
+    }
+    if (b.armed < 0) {
+        return 0;
+    }
+    return now - begun >= apr_time_from_msec(BORROW_MS) && was_too_slow(pid)
+               ? 0
+               : pid;
+}
+
 apr_status_t launcher_make_process(apr_proc_t *proc,
                                    const cgi_wire_request_t *request,
                                    const launcher_become_t *who,
                                    const int fds[CGI_FD_MAX], apr_pool_t *pool)
 {
+    static apr_time_t no_lending_until;
     apr_status_t rv;
 
-    if (!who && !request->limits) {
-        proc->pid = vfork();
-        if (proc->pid == 0) {
-            run_child(request, NULL, fds);
+    if (!who && !request->limits && launcher_now() >= no_lending_until) {
+        proc->pid = start_borrower(request, fds);
+        if (proc->pid) {
+            return proc->pid < 0 ? errno : APR_SUCCESS;
         }
-        return proc->pid < 0 ? errno : APR_SUCCESS;
+        no_lending_until = launcher_now() + NO_LENDING;
     }
     rv = apr_proc_fork(proc, pool);
     if (rv == APR_INCHILD) {

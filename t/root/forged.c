@@ -441,6 +441,55 @@ static void leases(void)
     tap_ok(is_gone(pid, 2000), "(that script is ended)");
 }
 
+/* The owner of a script holds a lease on it: starting it waits until he has
+ * given it back, for 45 seconds. Others do not wait with it. */
+static void held(void)
+{
+    cgi_wire_request_t request = forged(0, NULL);
+    cgi_wire_request_t other = forged(0, NULL);
+    const char *path = apr_pstrcat(pool, dir, "/bin/held", NULL);
+    call_t call;
+    cgi_note_t note = {0};
+    apr_time_t begun;
+    int fd, ms;
+
+    signal(SIGIO, SIG_IGN);
+    launcher_start(program, LIST("-u", "65534", "-g", "65534"), -1,
+                   apr_pstrcat(pool, dir, "/log", NULL));
+    other.argv = LIST("sh", "-c", "echo other");
+    tap_is(ask(&other), "other\n", "a launcher of the workers' user");
+    be_root();
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    must(fd >= 0 && !fcntl(fd, F_SETLEASE, F_WRLCK), "a lease");
+    be_worker();
+    request.path = path;
+    request.argv = LIST("held");
+    call = call_make();
+    begun = apr_time_now();
+    must(!call_request(&call, &request), "sending");
+    tap_is(ask(&other), "other\n", "a script whose start is held up");
+    ms = (int)apr_time_as_msec(apr_time_now() - begun);
+    tap_ok(ms < 1500, "does not hold up another (%d ms)", ms);
+    be_root();
+    must(!fcntl(fd, F_SETLEASE, F_UNLCK), "no lease");
+    close(fd);
+    be_worker();
+    tap_is(call_result(&call), "held\n", "and runs, once, when it can");
+    begun = apr_time_now();
+    /* held for good: it ends with its request */
+    be_root();
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    must(fd >= 0 && !fcntl(fd, F_SETLEASE, F_WRLCK), "a lease");
+    be_worker();
+    call = call_make();
+    must(!call_request(&call, &request), "sending");
+    tap_ok(call_note(&call, &note) == CGI_NOTE_STARTED, "one that is held");
+    call_close(&call);
+    tap_ok(is_gone(note.value, 3000), "ends with its request");
+    close(fd);
+    launcher_kill();
+}
+
 static void ends(void)
 {
     cgi_wire_request_t request = forged(NAMED, LIST("leave"));
@@ -539,5 +588,6 @@ int main(int argc, char **argv)
     is_quiet("after it all");
     ends();
     other_launchers();
+    held();
     return tap_done();
 }

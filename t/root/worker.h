@@ -27,6 +27,7 @@
 
 #include "apr_general.h"
 #include "apr_strings.h"
+#include "apr_time.h"
 
 #include "cgi/identity.h"
 #include "t/unit/tap.h"
@@ -439,6 +440,7 @@ static void files(void)
     put("bin/end", "#!/bin/sh\necho here\nexec sleep 60\n", 0755);
     put("bin/leave", "#!/bin/sh\n(trap '' TERM; sleep 1) >/dev/null 2>&1 &\n",
         0755);
+    put("bin/held", "#!/bin/sh\necho held\n", 0755);
     put("evil/show", "#!/bin/sh\necho evil\n", 0755);
 }
 
