@@ -32,7 +32,10 @@ APLOG_USE_MODULE(cgiroute);
  * index, for one) takes along into another request. */
 static cgiroute_choice_t *early_choice(const request_rec *r)
 {
-    return ap_get_module_config(r->request_config, &cgiroute_module);
+    const cgiroute_early_t *early =
+        ap_get_module_config(r->request_config, &cgiroute_module);
+
+    return early ? early->choice : NULL;
 }
 
 static const cgiroute_dir_t *config_of(const request_rec *r)
@@ -55,17 +58,28 @@ static int fail(request_rec *r, int status, const char *why)
 
 static int translate_name(request_rec *r)
 {
+    const cgiroute_server_t *conf =
+        ap_get_module_config(r->server->module_config, &cgiroute_module);
+    cgiroute_early_t *early;
     cgiroute_choice_t *choice;
     int status;
 
     if (r->proxyreq || !r->uri || r->uri[0] != '/') {
         return DECLINED;
     }
-    status = cgiroute_choose(r, &choice);
+    while (conf && !conf->routes->nelts) {
+        conf = conf->main;
+    }
+    if (!conf) {
+        return DECLINED;
+    }
+    early = apr_pcalloc(r->pool, sizeof(*early));
+    ap_set_module_config(r->request_config, &cgiroute_module, early);
+    status = cgiroute_choose(r, early);
     if (status != OK) {
         return status;
     }
-    ap_set_module_config(r->request_config, &cgiroute_module, choice);
+    choice = early->choice;
     if (choice->status) {
         /* A refusal: the rules of the route's directory hold, whatever name
          * the URL came with. */
@@ -282,6 +296,26 @@ static int handler(request_rec *r)
     return hidden(choice, cgi_exec_run(r, &options));
 }
 
+/* Right before core serves a file as it is, whatever led to it: MultiViews, an
+ * Alias, a name that no expression has. */
+static int keep_source(request_rec *r)
+{
+    const cgiroute_t *route;
+
+    if (config_of(r)->choice || r->finfo.filetype != APR_REG || !r->filename) {
+        return DECLINED;
+    }
+    route = cgiroute_runs_file(
+        r, ap_get_module_config(r->request_config, &cgiroute_module));
+    if (!route) {
+        return DECLINED;
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "%s: not served as a text, since route %s (%s:%d) runs it",
+                  r->filename, route->regex, route->file, route->line);
+    return HTTP_NOT_FOUND;
+}
+
 /* ---- start-up ---------------------------------------------------------- */
 
 /* Not before here: User may come after the routes. */
@@ -395,6 +429,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_fixups(forget_type, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(keep_source, NULL, core, APR_HOOK_REALLY_LAST);
 }
 
 /* clang-format off */

@@ -25,7 +25,9 @@ typedef struct attempt_t {
     const cgiroute_t *route;
     const char *below; /* the part of r->uri that the pattern sees */
     cgiroute_choice_t *choice;
-    int status; /* for FAILED */
+    int status;               /* for FAILED */
+    cgiroute_choice_t *doubt; /* the answer if no route has another */
+    int beside;               /* see cgiroute_early_t */
 } attempt_t;
 
 /* ---- the ends of an attempt -------------------------------------------- */
@@ -53,6 +55,21 @@ static outcome_e refuse(attempt_t *a, int status, const char *why)
     a->choice->status = status;
     a->choice->reason = why;
     return CHOSEN;
+}
+
+/* Nobody can tell whether there is a file that the route would run. If no
+ * other route answers, the rest of httpd does not either: it could serve just
+ * that file. */
+static outcome_e doubt(attempt_t *a, const char *why)
+{
+    if (a->route->is_static) {
+        return refuse(a, HTTP_NOT_FOUND, why);
+    }
+    if (!a->doubt) {
+        refuse(a, HTTP_NOT_FOUND, why);
+        a->doubt = apr_pmemdup(a->r->pool, a->choice, sizeof(*a->choice));
+    }
+    return pass_over(a, why);
 }
 
 /* A name that may not or does not lead to a file. With static=on all names
@@ -277,7 +294,7 @@ static outcome_e try_route(attempt_t *a)
 {
     const cgiroute_t *route = a->route;
     cgiroute_choice_t *c = a->choice;
-    const char *why, *rest = "";
+    const char *why, *rest = "", *bad_value = NULL;
     outcome_e outcome;
 
     a->below = below_base(route, a->r->uri);
@@ -290,6 +307,8 @@ static outcome_e try_route(attempt_t *a)
         break;
     case ROUTE_MATCH_NO:
         return pass_over(a, "no match");
+    case ROUTE_MATCH_NOT_UTF:
+        return doubt(a, "the URL is not UTF-8, which the expression demands");
     case ROUTE_MATCH_RUNAWAY:
         return fail(a, HTTP_INTERNAL_SERVER_ERROR,
                     "the regular expression must not need so many steps to "
@@ -299,6 +318,7 @@ static outcome_e try_route(attempt_t *a)
     }
     if (!route->path_info && a->below[c->match.end] &&
         a->below[c->match.end] != '/') {
+        a->beside = 1;
         return pass_over(a, "the match ends in the middle of a segment");
     }
 
@@ -307,7 +327,10 @@ static outcome_e try_route(attempt_t *a)
         c->host = route_safe_host(a->r->pool, a->r->hostname);
         if (!c->host) {
             c->host = "";
-            return no_such_file(a, "the host can't be a directory's name");
+            bad_value = "the host can't be a directory's name";
+            if (route->host_in_path) {
+                return doubt(a, bad_value);
+            }
         }
     }
     why = route_path_expand(a->r->pool, &route->path, &c->match, c->host,
@@ -315,14 +338,16 @@ static outcome_e try_route(attempt_t *a)
     if (why) {
         return bad_name(a, why);
     }
-    why = check_environment(a);
-    if (why) {
-        return no_such_file(a, why);
-    }
-
     outcome = route->is_static ? find_static(a, &rest) : find_script(a);
     if (outcome != CHOSEN || c->status) {
         return outcome;
+    }
+    /* The file is there, and must not be served as a text instead. */
+    if (!bad_value) {
+        bad_value = check_environment(a);
+    }
+    if (bad_value) {
+        return refuse(a, HTTP_NOT_FOUND, bad_value);
     }
     outcome = set_path_info(a, rest);
     return outcome == CHOSEN && !c->status && route->is_static
@@ -358,7 +383,7 @@ static outcome_e try_list(attempt_t *a, const cgiroute_server_t *conf)
     return PASSED_OVER;
 }
 
-int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice)
+int cgiroute_choose(request_rec *r, cgiroute_early_t *early)
 {
     const cgiroute_server_t *conf =
         ap_get_module_config(r->server->module_config, &cgiroute_module);
@@ -372,11 +397,17 @@ int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice)
     if (outcome == FAILED) {
         return a.status;
     }
-    if (outcome == PASSED_OVER) {
+    early->uri = r->uri;
+    early->beside = a.beside;
+    if (outcome == PASSED_OVER && !a.doubt) {
         return DECLINED;
     }
-    *choice = apr_pmemdup(r->pool, &work, sizeof(work));
-    (*choice)->values = apr_table_make(r->pool, 4);
+    if (outcome == PASSED_OVER) {
+        work = *a.doubt;
+        a.route = work.route;
+    }
+    early->choice = apr_pmemdup(r->pool, &work, sizeof(work));
+    early->choice->values = apr_table_make(r->pool, 4);
     if (work.status) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
                       "route %s (%s:%d) refuses the request with %d: %s",
@@ -391,4 +422,99 @@ int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice)
                       work.path_info);
     }
     return OK;
+}
+
+/* ---- what others are about to serve ------------------------------------ */
+
+/* A file without an execute bit is not run, but served, by static=on. */
+static int runs(const cgiroute_t *route, const request_rec *r)
+{
+    return !route->is_static || (r->finfo.protection &
+                                 (APR_UEXECUTE | APR_GEXECUTE | APR_WEXECUTE));
+}
+
+/* The route that runs the request's file when asked for this path, also if it
+ * would pass the request over. */
+static const cgiroute_t *
+runs_at(const request_rec *r, const cgiroute_server_t *conf, const char *path)
+{
+    route_prefix_iter_t iter;
+    int i;
+
+    route_prefix_begin(conf->table, path, &iter);
+    while ((i = route_prefix_next(&iter)) >= 0) {
+        const cgiroute_t *route =
+            APR_ARRAY_IDX(conf->routes, i, const cgiroute_t *);
+        const char *below = below_base(route, path);
+        const char *host = "";
+        route_path_t names = route->path;
+        route_match_t match;
+        route_place_t place;
+
+        names.names = ROUTE_NAMES_ANY;
+        if (route->host_in_path) {
+            host = route_safe_host(r->pool, r->hostname);
+        }
+        if (below && host &&
+            route_pattern_match(r->pool, route->pattern, below, &match) ==
+                ROUTE_MATCH_YES &&
+            !route_path_expand(r->pool, &names, &match, host, &place) &&
+            strcmp(place.script, r->filename) == 0 && runs(route, r)) {
+            return route;
+        }
+    }
+    return NULL;
+}
+
+/* The path of a file below a directory, with its slash; or NULL. */
+static const char *behind(const char *file, const char *dir)
+{
+    apr_size_t n = dir ? strlen(dir) : 0;
+
+    while (n > 0 && dir[n - 1] == '/') {
+        n--;
+    }
+    return n > 0 && strncmp(file, dir, n) == 0 && file[n] == '/' ? file + n
+                                                                 : NULL;
+}
+
+const cgiroute_t *cgiroute_runs_file(request_rec *r,
+                                     const cgiroute_early_t *early)
+{
+    const cgiroute_server_t *conf =
+        ap_get_module_config(r->server->module_config, &cgiroute_module);
+    const char *paths[3]; /* under which a route may have the file */
+    apr_size_t uri = strlen(r->uri);
+    apr_size_t rest = r->path_info ? strlen(r->path_info) : 0;
+    const cgiroute_t *route = NULL;
+    int i, k;
+
+    if (rest && rest < uri && strcmp(r->uri + uri - rest, r->path_info) == 0) {
+        uri -= rest;
+    }
+    paths[0] = apr_pstrmemdup(r->pool, r->uri, uri);
+    paths[1] = behind(r->filename, ap_document_root(r));
+    paths[2] = behind(r->filename, ap_context_document_root(r));
+
+    for (; conf && !route; conf = conf->main) {
+        if (!conf->routes->nelts) {
+            continue;
+        }
+        route = apr_hash_get(conf->scripts, r->filename, APR_HASH_KEY_STRING);
+        if (route && !runs(route, r)) {
+            route = NULL;
+        }
+        for (i = 0; i < 3 && !route; i++) {
+            int known = !paths[i] || (early && !early->beside &&
+                                      strcmp(paths[i], early->uri) == 0);
+
+            for (k = 0; k < i && !known; k++) {
+                known = paths[k] && strcmp(paths[k], paths[i]) == 0;
+            }
+            if (!known) {
+                route = runs_at(r, conf, paths[i]);
+            }
+        }
+    }
+    return route;
 }

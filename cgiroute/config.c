@@ -68,6 +68,30 @@ static cgiroute_server_t *server_of(server_rec *s)
     return ap_get_module_config(s->module_config, &cgiroute_module);
 }
 
+/* The files of all routes whose URL has no part in their names. */
+static apr_hash_t *fixed_scripts(apr_pool_t *p,
+                                 const apr_array_header_t *routes)
+{
+    apr_hash_t *scripts = apr_hash_make(p);
+    int i;
+
+    for (i = 0; i < routes->nelts; i++) {
+        const cgiroute_t *route = APR_ARRAY_IDX(routes, i, const cgiroute_t *);
+        const route_match_t none = {0};
+        route_place_t place;
+
+        if (!route_template_has_references(route->path.script) &&
+            !(route->path.dir &&
+              route_template_has_references(route->path.dir)) &&
+            !(route->path.chroot &&
+              route_template_has_references(route->path.chroot)) &&
+            !route_path_expand(p, &route->path, &none, "", &place)) {
+            apr_hash_set(scripts, place.script, APR_HASH_KEY_STRING, route);
+        }
+    }
+    return scripts;
+}
+
 void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server)
 {
     server_rec *s;
@@ -90,6 +114,7 @@ void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server)
                 p, route->base, route_pattern_prefix(route->pattern), NULL);
         }
         conf->table = route_prefix_table_make(p, prefixes, n);
+        conf->scripts = fixed_scripts(p, conf->routes);
     }
 }
 
@@ -372,10 +397,12 @@ static const char *check_route(cmd_parms *cmd, cgiroute_t *route)
                "what follows the file's name";
     }
     route->root = route_path_root(cmd->pool, path);
-    route->needs_host |=
+    route->host_in_path =
         route_template_has_host(path->script) ||
         (path->dir && route_template_has_host(path->dir)) ||
-        (path->chroot && route_template_has_host(path->chroot)) ||
+        (path->chroot && route_template_has_host(path->chroot));
+    route->needs_host |=
+        route->host_in_path ||
         (route->path_info && route_template_has_host(route->path_info));
     return route->user || route->group || path->chroot ? check_ids(cmd, route)
                                                        : NULL;

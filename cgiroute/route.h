@@ -7,6 +7,7 @@
 #ifndef CGIROUTE_ROUTE_H
 #define CGIROUTE_ROUTE_H
 
+#include "apr_hash.h"
 #include "httpd.h"
 #include "http_config.h"
 
@@ -46,6 +47,8 @@ typedef struct cgiroute_t {
                                   lie below it, or it is the script */
     int is_static;             /* static=on */
     int needs_host;            /* a template has %{host} */
+    int host_in_path;          /* one of the file's, so that without a host
+                                  nobody knows which it is */
     apr_array_header_t *env;   /* const route_template_t *: SetEnv's values */
     ap_conf_vector_t *section; /* what <CGIRoute> encloses; or NULL */
 
@@ -63,6 +66,8 @@ typedef struct cgiroute_server_t {
     cgi_exec_server_t exec;      /* first: the engine finds it here */
     apr_array_header_t *routes;  /* cgiroute_t *, in file order */
     route_prefix_table_t *table; /* after post_config */
+    apr_hash_t *scripts;         /* by name of the file, cgiroute_t *: those
+                                    that run it whatever the URL says */
     const struct cgiroute_server_t
         *main; /* whose routes come after; or NULL */
 } cgiroute_server_t;
@@ -98,6 +103,13 @@ typedef struct cgiroute_choice_t {
     apr_table_t *values; /* of the section's SetEnv lines, when expanded */
 } cgiroute_choice_t;
 
+/** What translate_name has found out about a request. */
+typedef struct cgiroute_early_t {
+    cgiroute_choice_t *choice; /* NULL: no route answers */
+    const char *uri;           /* that was looked at */
+    int beside;                /* an expression matched a part of a name */
+} cgiroute_early_t;
+
 /* ---- config.c ---------------------------------------------------------- */
 
 extern const command_rec cgiroute_commands[];
@@ -128,11 +140,20 @@ const char *const *cgiroute_values(apr_pool_t *p,
 
 /**
  * Find the route that answers a request.
- * @param choice set for OK: from r->pool
+ * @param early->choice set for OK: from r->pool
  * @return OK, DECLINED (no route does), or the HTTP status of a failure that
  *         is logged already
  */
-int cgiroute_choose(request_rec *r, cgiroute_choice_t **choice);
+int cgiroute_choose(request_rec *r, cgiroute_early_t *early);
+
+/**
+ * Whether the file that httpd is about to serve is one that a route runs,
+ * under another URL or name.
+ * @param early what translate_name has found out, or NULL
+ * @return such a route, or NULL
+ */
+const cgiroute_t *cgiroute_runs_file(request_rec *r,
+                                     const cgiroute_early_t *early);
 
 /* ---- environment.c ----------------------------------------------------- */
 

@@ -208,8 +208,10 @@ route_match_e route_pattern_match(apr_pool_t *p,
             return ROUTE_MATCH_RUNAWAY;
         case PCRE2_ERROR_NOMEMORY:
             return ROUTE_MATCH_ERROR;
-        default: /* no match, or not UTF-8 where the pattern demands it */
-            return ROUTE_MATCH_NO;
+        default:
+            return rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21
+                       ? ROUTE_MATCH_NOT_UTF
+                       : ROUTE_MATCH_NO;
         }
     }
 

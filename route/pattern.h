@@ -28,6 +28,7 @@ typedef struct route_match_t {
 typedef enum {
     ROUTE_MATCH_YES,
     ROUTE_MATCH_NO,
+    ROUTE_MATCH_NOT_UTF, /* the pattern demands UTF-8, which this is not */
     ROUTE_MATCH_RUNAWAY, /* gave up at a limit */
     ROUTE_MATCH_ERROR    /* out of memory */
 } route_match_e;
