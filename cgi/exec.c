@@ -40,6 +40,9 @@ CGI_EXEC_USE_LOG;
 /* and so long for the last words on stderr, the first of it before the client
  * has got all. */
 #define LINGER_QUIETLY apr_time_from_msec(1)
+/* So many reads empty any pipe, whatever its size. */
+#define READS_MAX 256
+
 int cgi_poll_fd(int fd)
 {
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
@@ -135,16 +138,20 @@ static ssize_t step_stderr(cgi_exec_t *x)
         }
         cgi_errlines_add(x->errlines, buf, (apr_size_t)n, cgi_clock_now());
     }
-    else if (n == 0 || errno != EINTR) {
+    else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
         cgi_close_fd(&x->stderr_fd);
     }
     return n;
 }
 
-/* Read what is in stderr now. */
+/* Read what is in stderr now; no more of it, should somebody go on. */
 static void drain_stderr(cgi_exec_t *x)
 {
-    while (x->stderr_fd >= 0 && cgi_poll_fd(x->stderr_fd)) {
+    int i;
+
+    for (i = 0;
+         i < READS_MAX && x->stderr_fd >= 0 && cgi_poll_fd(x->stderr_fd);
+         i++) {
         (void)step_stderr(x);
     }
 }
@@ -273,13 +280,13 @@ static int step_stdout(cgi_exec_t *x, int hung_up)
  * launcher itself is gone. */
 static int step_ended(cgi_exec_t *x)
 {
-    int rc, events;
+    int rc, events, reads = 0;
 
-    /* A child of the script may hold stdout for ever: what is in the pipe
-     * now is what the script has said. */
+    /* A child of the script may hold stdout for ever, and write to it: what
+     * is in the pipe now is what the script has said. */
     while (x->stdout_fd >= 0 && x->exited && x->phase < CGI_PHASE_LINGER) {
         events = cgi_poll_fd(x->stdout_fd);
-        if (!events) {
+        if (!events || ++reads > READS_MAX) {
             cgi_close_fd(&x->stdout_fd);
             break;
         }

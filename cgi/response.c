@@ -350,7 +350,8 @@ static void grow_head(cgi_exec_t *x)
     x->head = larger;
 }
 
-/* Read a piece. @return bytes; 0: the end, and stdout is closed */
+/* Read a piece. @return bytes; 0: the end, and stdout is closed; -1: nothing
+ * now, since the script itself, or a child, has taken it back */
 static ssize_t read_stdout(cgi_exec_t *x, char *buf, apr_size_t size,
                            int *emptied)
 {
@@ -359,11 +360,14 @@ static ssize_t read_stdout(cgi_exec_t *x, char *buf, apr_size_t size,
     do {
         n = read(x->stdout_fd, buf, size);
     } while (n < 0 && errno == EINTR);
+    *emptied = n < 0 || (apr_size_t)n < size;
+    if (n < 0 && errno == EAGAIN) {
+        return -1;
+    }
     if (n <= 0) {
         cgi_close_fd(&x->stdout_fd);
         return 0;
     }
-    *emptied = (apr_size_t)n < size;
     return n;
 }
 
@@ -452,7 +456,7 @@ int cgi_response_read(cgi_exec_t *x, int hung_up)
                 return rc;
             }
         }
-    } while (hung_up);
+    } while (hung_up && n > 0);
     return emptied && x->out_pending && !x->hold_until ? cgi_response_flush(x)
                                                        : OK;
 }

@@ -43,7 +43,7 @@ static const char *interpreter_of(cgi_exec_t *x)
     char line[256];
     ssize_t n;
     char *start, *end;
-    int fd = open(script_file(x), O_RDONLY | O_CLOEXEC);
+    int fd = open(script_file(x), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0) {
         return NULL;
@@ -255,11 +255,12 @@ static int make_stderr(cgi_exec_t *x, int theirs[CGI_FD_MAX])
     }
     x->stderr_fd = pair[0];
     theirs[CGI_FD_STDERR] = pair[1];
-    return 0;
+    return set_nonblocking(x->stderr_fd);
 }
 
-/* Make the pipes: ours into x, theirs into the array. Output is read only
- * after poll() said that there is some, so those need no O_NONBLOCK. */
+/* Make the pipes: ours into x, theirs into the array. None of ours blocks: a
+ * script may open /proc/self/fd/1 and take back what poll() has announced.
+ * Each end of a pipe has this flag for itself. */
 static apr_status_t make_pipes(cgi_exec_t *x, int theirs[CGI_FD_MAX])
 {
     int pair[2];
@@ -274,7 +275,7 @@ static apr_status_t make_pipes(cgi_exec_t *x, int theirs[CGI_FD_MAX])
     }
     x->stdout_fd = pair[0];
     theirs[CGI_FD_STDOUT] = pair[1];
-    if (make_stderr(x, theirs)) {
+    if (set_nonblocking(x->stdout_fd) || make_stderr(x, theirs)) {
         return errno;
     }
     if (x->body == CGI_BODY_DONE) {

@@ -3,13 +3,15 @@
 # L4.
 use strict;
 use warnings;
+use Fcntl qw(O_NONBLOCK);
 use List::Util qw(sum max);
 no warnings 'portable';    # signal sets have 64 bits
 use Test::More;
 use Time::HiRes qw(sleep time);
 use CGITest;
 use CGITest::HTTP;
-use CGITest::Proc qw(processes_with children_of fds_of state wait_until);
+use CGITest::Proc qw(processes_with children_of fds_of state slurp
+                    wait_until);
 
 my @ways = ('/engine', '/engineroute');
 
@@ -162,6 +164,35 @@ for my $way (@ways) {
     $_->close for @sleepers;
     is_gone($tag, 5, 'C15 the sleepers end');
     $own->stop;
+}
+
+# A script may take back what it has printed, by /proc/self/fd/1: a read of a
+# worker must not wait for more then, since no time limit would hold. The
+# script's own ends are as a program expects them.
+for my $way (@ways) {
+    my $tag = tag_of();
+    my $c = CGITest::HTTP->new(%{where()});
+    $c->send($c->format_request('GET', "$way/slow?head=30&$tag"));
+    ok(runs($tag), "C12 $way: a script runs");
+    my ($script) = processes_with($tag);
+    my %own = fds_of($script);
+    my $blocks = sub {
+        my ($pid, $fd) = @_;
+        my ($flags) = slurp("/proc/$pid/fdinfo/$fd") =~ /^flags:\s*(\d+)/m;
+        return oct($flags) & O_NONBLOCK ? 'no' : 'yes';
+    };
+    for my $n (1, 2) {
+        my @read;
+        for my $worker (server()->workers) {
+            my %fd = fds_of($worker);
+            push @read, map { $blocks->($worker, $_) }
+                grep { $fd{$_} eq $own{$n} } keys %fd;
+        }
+        is("@read", 'no', "C12 $way: no read of its descriptor $n blocks");
+        is($blocks->($script, $n), 'yes', "C12 $way: a write to it does");
+    }
+    $c->abort;
+    is_gone($tag, 5, "C12 $way: and it ends");
 }
 
 done_testing();
