@@ -376,8 +376,7 @@ static int step(cgi_exec_t *x)
                                          "can't wait for its output");
     }
 
-    if (n == 0 && x->out_pending && !x->hold_until &&
-        x->phase == CGI_PHASE_BODY) {
+    if (n == 0 && cgi_response_is_due(x)) {
         rc = cgi_response_flush(x);
     }
     if (pfd[ON_STDERR].revents && step_stderr(x) > 0) {

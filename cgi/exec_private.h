@@ -229,6 +229,9 @@ int cgi_response_read(cgi_exec_t *x, int hung_up);
 /** Send what is pending to the client now. @return OK or a status */
 int cgi_response_flush(cgi_exec_t *x);
 
+/** Is something to be sent that nothing more need come for? */
+int cgi_response_is_due(const cgi_exec_t *x);
+
 /** stdout has ended: finish the response. */
 int cgi_response_end(cgi_exec_t *x);
 

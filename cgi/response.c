@@ -90,10 +90,34 @@ static int pass_with(cgi_exec_t *x, apr_bucket *b)
     return pass(x);
 }
 
+/* Is the answer a header alone? Not so of raw output, nor in a page. */
+static int is_head(const cgi_exec_t *x)
+{
+    return x->r->header_only && !x->nph && !x->r->main;
+}
+
 int cgi_response_flush(cgi_exec_t *x)
 {
+    int rc;
+
     x->streaming = 1;
-    return pass_with(x, apr_bucket_flush_create(x->c->bucket_alloc));
+    rc = pass_with(x, apr_bucket_flush_create(x->c->bucket_alloc));
+    if (rc == OK && is_head(x)) {
+        /* httpd drops what came with the header, the flush too; of what is
+         * to come HTTP/2 would make frames. */
+        x->drop_body = 1;
+        cgi_response_push(x);
+    }
+    return rc;
+}
+
+int cgi_response_is_due(const cgi_exec_t *x)
+{
+    if (x->phase != CGI_PHASE_BODY || x->hold_until) {
+        return 0;
+    }
+    return x->out_pending || (is_head(x) && !x->streaming && !x->redirect &&
+                              !x->sendfile && x->status == OK);
 }
 
 /* Take bytes of the body, in a buffer of the bucket allocator that this
@@ -452,7 +476,7 @@ int cgi_response_read(cgi_exec_t *x, int hung_up)
         if (x->out_pending >= PASS_SIZE) {
             x->hold_until = 0;
             x->streaming = 1;
-            if ((rc = pass(x)) != OK) {
+            if ((rc = is_head(x) ? cgi_response_flush(x) : pass(x)) != OK) {
                 return rc;
             }
         }

@@ -108,7 +108,7 @@ apr_time_t cgi_timers_next(const cgi_exec_t *x)
         earlier(&next, x->gone_at + CLIENT_GRACE);
     }
     /* A full read may be followed by more; if not, it is to be sent. */
-    if (x->body_more || (x->out_pending && !x->hold_until)) {
+    if (x->body_more || cgi_response_is_due(x)) {
         earlier(&next, x->started); /* now */
     }
     else if (x->client_fd < 0 || x->c->master) {
