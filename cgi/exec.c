@@ -8,9 +8,11 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -35,8 +37,10 @@ CGI_EXEC_USE_LOG;
 
 /* A launcher that died takes its unstarted script along: ask the next. */
 #define ATTEMPTS_MAX 5
-/* After the end of stdout, so long for the exit status; */
+/* After the end of stdout, so long for the exit status: of a script that is
+ * about to end, and of one that perhaps runs on without stdout; */
 #define EXIT_WAIT apr_time_from_msec(200)
+#define EXIT_WAIT_SHORT apr_time_from_msec(1)
 /* and so long for the last words on stderr, the first of it before the client
  * has got all. */
 #define LINGER_QUIETLY apr_time_from_msec(1)
@@ -224,6 +228,63 @@ static int start_again(cgi_exec_t *x)
 
 static int step_no_header(cgi_exec_t *x);
 
+/* Let the end of the response wait for the script's. */
+static void wait_for_exit(cgi_exec_t *x, apr_time_t t)
+{
+    x->exit_by = cgi_clock_now() + t;
+    if (x->phase == CGI_PHASE_BODY && !x->streaming) {
+        x->hold_until = x->exit_by;
+    }
+}
+
+/* Has the script's process ended, or is it about to? proc(5): the state is
+ * what follows the name, the flags are the seventh field from there. */
+static int is_exiting(pid_t pid)
+{
+    char path[40], text[512], *at, state;
+    unsigned int flags;
+    ssize_t n;
+    int fd;
+
+    apr_snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 1;
+    }
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    at = strrchr(text, ')');
+    return !at ||
+           sscanf(at + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2 ||
+           state == 'Z' || state == 'X' || (flags & 4); /* PF_EXITING */
+}
+
+/* What became of a script whose header was good. @return 1: it has crashed,
+ * and nothing shows that its response is whole */
+static int step_exited(cgi_exec_t *x)
+{
+    if (!x->exited || x->end_noted) {
+        return 0;
+    }
+    x->end_noted = 1;
+    if (!WIFSIGNALED(x->wait_status)) {
+        if (WEXITSTATUS(x->wait_status)) {
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, x->r, "%s: %s",
+                          x->options->script, how_ended(x));
+        }
+        return 0;
+    }
+    if (x->phase == CGI_PHASE_BODY && x->status == OK && !x->redirect &&
+        !x->sendfile && x->length_left &&
+        !AP_STATUS_IS_HEADER_ONLY(x->r->status)) {
+        return 1;
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, x->r, "%s: after its response, %s",
+                  x->options->script, how_ended(x));
+    return 0;
+}
+
 /* The end of stdout. Without a header, wait for the reason first. */
 static int step_stdout_end(cgi_exec_t *x)
 {
@@ -231,15 +292,14 @@ static int step_stdout_end(cgi_exec_t *x)
     if (x->phase == CGI_PHASE_BODY && !x->streaming) {
         cgi_timers_note_quick(cgi_clock_now() - x->started);
     }
-    if (x->control_fd >= 0 && !x->exited &&
-        (x->phase == CGI_PHASE_HEADER || x->streaming || x->turn.limit)) {
+    if (x->control_fd >= 0 && !x->exited) {
         /* The exit status tells a crash from an end, and a place of CGILimit
-         * is free before the client can ask for the next. A script that runs
-         * on without stdout is not waited for. */
-        x->exit_by = cgi_clock_now() + EXIT_WAIT;
-        if (x->phase == CGI_PHASE_BODY && !x->streaming) {
-            x->hold_until = x->exit_by;
-        }
+         * is free before the client can ask for the next. It comes at once;
+         * a script that runs on without stdout is not waited for. */
+        wait_for_exit(x, x->phase == CGI_PHASE_HEADER || x->streaming ||
+                                 x->turn.limit
+                             ? EXIT_WAIT
+                             : EXIT_WAIT_SHORT);
         return OK;
     }
     if (x->phase == CGI_PHASE_HEADER) {
@@ -282,6 +342,7 @@ static int step_ended(cgi_exec_t *x)
 {
     int rc, events, reads = 0;
 
+    x->exit_by = x->hold_until = 0;
     /* A child of the script may hold stdout for ever, and write to it: what
      * is in the pipe now is what the script has said. */
     while (x->stdout_fd >= 0 && x->exited && x->phase < CGI_PHASE_LINGER) {
@@ -302,12 +363,13 @@ static int step_ended(cgi_exec_t *x)
         return step_no_header(x);
     }
     if (x->phase == CGI_PHASE_BODY) {
-        if (x->streaming && x->exited && WIFSIGNALED(x->wait_status)) {
+        if (step_exited(x)) {
             return cgi_fail(x, HTTP_BAD_GATEWAY, 0,
                             "its response is cut off: %s", how_ended(x));
         }
         return cgi_response_end(x);
     }
+    (void)step_exited(x); /* later than it was waited for */
     return OK;
 }
 
@@ -421,9 +483,15 @@ static int step(cgi_exec_t *x)
     }
     if (rc == OK && x->phase < CGI_PHASE_LINGER && x->exit_by &&
         x->exit_by <= cgi_clock_now()) {
-        x->exit_by = 0;
         step_control(x);
-        rc = step_ended(x);
+        if (!x->exited && x->control_fd >= 0 && x->hold_until && x->pid &&
+            !x->exit_late && is_exiting(x->pid)) {
+            x->exit_late = 1;
+            wait_for_exit(x, EXIT_WAIT);
+        }
+        else {
+            rc = step_ended(x);
+        }
     }
     if (rc == OK && x->phase != CGI_PHASE_DONE) {
         rc = cgi_timers_step(x);

@@ -52,6 +52,7 @@ typedef struct cgi_exec_t {
     pid_t pid;       /* 0: not started yet */
     int exited;      /* 1: wait_status is valid */
     int wait_status; /* as of waitpid() */
+    int end_noted;   /* 1: the log knows */
     int fail_errno;  /* not 0: it could not be started */
     cgi_stage_e fail_stage;
     int attempts; /* messages sent to a launcher */
@@ -104,6 +105,7 @@ typedef struct cgi_exec_t {
     apr_time_t hold_until; /* small output waits so long for its end */
     apr_time_t linger_until;
     apr_time_t exit_by; /* stdout has ended: the exit status is due */
+    int exit_late;      /* 1: and has been waited for once more */
     int lingers;        /* 1: the client was not kept waiting for it */
     apr_time_t gone_at; /* when the client closed its side */
 } cgi_exec_t;

@@ -138,7 +138,7 @@ int cgi_timers_step(cgi_exec_t *x)
     if (x->phase == CGI_PHASE_QUEUE) {
         return OK; /* cgi_admit_step() knows its own times */
     }
-    if (x->hold_until && x->hold_until <= now) {
+    if (x->hold_until <= now && !x->exit_by) {
         x->hold_until = 0;
     }
     if ((t = total_deadline(x)) != 0 && t <= now) {
