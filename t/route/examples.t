@@ -70,7 +70,7 @@ END {
 }
 sub wait_for { -S $_[0] and return 1 or Time::HiRes::sleep(0.1) for 1 .. 50 }
 
-plan tests => 54;
+plan tests => 65;
 
 # A cgi-bin directory
 my $httpd = example('cgi-bin', {CGI_BIN => '@TREE@/cgi'});
@@ -95,6 +95,20 @@ ok($got->{TRAC_ENV} eq '/srv/trac/my-project');
 ok($got->{SCRIPT_NAME} eq '/trac/my-project');
 ok($got->{PATH_INFO} eq '/wiki/Start');
 ok(show($httpd, '/trac/..%2fx')->{STATUS} == 404);
+
+# ... with a login: a user "me", whose password is "pw"
+my $users = File::Temp->new;
+print $users "me:{SHA}GpHWL3ymc5liWkNopqtdSjuqYHM=\n";
+close $users;
+chmod 0644, "$users";
+my @login = (Authorization => 'Basic bWU6cHc=');
+$httpd = example('trac', {TRAC_CGI => '@TREE@/cgi', TRAC_USERS => "$users",
+                          TRAC_PROJECTS => '/srv/trac'});
+ok(show($httpd, '/trac/x/login')->{STATUS} == 401);
+$got = show($httpd, '/trac/x/login', @login);
+ok(($got->{REMOTE_USER} // '') eq 'me' && $got->{PATH_INFO} eq '/login');
+ok($got->{SCRIPT_NAME} eq '/trac/x' && $got->{TRAC_ENV} eq '/srv/trac/x');
+ok(show($httpd, '/trac/x/wiki')->{SHOW_NAME} eq 'trac');
 
 # An extension directory
 $httpd = example('extension-directory', {EXTENSIONS => '@TREE@/ext'});
@@ -178,9 +192,27 @@ if ($git && -x '/usr/lib/git-core/git-http-backend') {
     $said = `exec 2>&1; cd $tree/clone && echo more >>file &&
         git commit -q -a -m two && git push -q && echo pushed`;
     ok($said !~ /pushed/ && $said =~ /403/);
+
+    # with a login, those who have one, also where the repository lets all push
+    my $push = '/git/one.git/git-receive-pack';
+    my $bare = "$tree/git/one.git";
+    ok(system("git -C $bare config http.receivepack true") == 0);
+    ok(request($httpd->port, 'POST', $push, body => '')->{status} == 403);
+    $httpd = example('git', {GIT_PROJECTS => "$tree/git",
+                             GIT_USERS => "$users"});
+    for ($push, '/git/one.git/git%2dreceive-pack') {
+        ok(request($httpd->port, 'POST', $_, body => '')->{status} == 401);
+    }
+    my $refs = '/git/one.git/info/refs?service=git-';
+    ok(request($httpd->port, 'GET', "${refs}receive-pack")->{status} == 401);
+    ok(request($httpd->port, 'GET', "${refs}upload-pack")->{status} == 200);
+    my $with = $httpd->url('/git/one.git') =~ s{//}{//me:pw\@}r;
+    $said = `exec 2>&1; cd $tree/clone && git push -q $with && echo pushed`;
+    print map { "# $_\n" } split /\n/, $said;
+    ok($said =~ /^pushed/m);
 }
 else {
-    skip('git is not installed') for 1 .. 2;
+    skip('git is not installed') for 1 .. 9;
 }
 
 # Fossil: a directory of repositories
