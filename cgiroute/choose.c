@@ -62,9 +62,6 @@ static outcome_e refuse(attempt_t *a, int status, const char *why)
  * that file. */
 static outcome_e doubt(attempt_t *a, const char *why)
 {
-    if (a->route->is_static) {
-        return refuse(a, HTTP_NOT_FOUND, why);
-    }
     if (!a->doubt) {
         refuse(a, HTTP_NOT_FOUND, why);
         a->doubt = apr_pmemdup(a->r->pool, a->choice, sizeof(*a->choice));
@@ -329,7 +326,8 @@ static outcome_e try_route(attempt_t *a)
             c->host = "";
             bad_value = "the host can't be a directory's name";
             if (route->host_in_path) {
-                return doubt(a, bad_value);
+                return route->is_static ? no_such_file(a, bad_value)
+                                        : doubt(a, bad_value);
             }
         }
     }
@@ -415,7 +413,8 @@ int cgiroute_choose(request_rec *r, cgiroute_early_t *early)
                       work.status, work.reason);
     }
     else {
-        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+        /* a sub-request may only want to know the file: PATH_TRANSLATED */
+        ap_log_rerror(APLOG_MARK, r->main ? APLOG_TRACE1 : APLOG_DEBUG, 0, r,
                       "route %s (%s:%d) %s %s, PATH_INFO \"%s\"",
                       a.route->regex, a.route->file, a.route->line,
                       work.is_file ? "serves" : "runs", work.place.script,

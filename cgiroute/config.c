@@ -462,7 +462,7 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
 {
     cgiroute_t *route = apr_pcalloc(cmd->pool, sizeof(*route));
     apr_table_t *seen = apr_table_make(cmd->temp_pool, 8);
-    const char *script, *err;
+    const char *script, *key, *err;
 
     err = check_context(cmd, &route->base);
     if (err) {
@@ -484,14 +484,21 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
     if (!*args) {
         return "CGIRoute must have a SCRIPT after the REGEX";
     }
-    script = ap_getword_conf(cmd->pool, &args);
+    script = next_word(cmd->pool, &args, &key);
+    if (key) {
+        return apr_psprintf(cmd->pool,
+                            "CGIRoute must have a SCRIPT after the REGEX, and "
+                            "%s= behind it: a SCRIPT with = in its name is "
+                            "quoted",
+                            key);
+    }
     err = route_pattern_compile(cmd->pool, &route->pattern, route->regex);
     if (!err) {
         err =
             parse_template(cmd, route, &route->path.script, "SCRIPT", script);
     }
     while (!err && *args) {
-        const char *key, *value = next_pair(cmd->pool, &args, &key);
+        const char *value = next_pair(cmd->pool, &args, &key);
 
         if (!key) {
             return apr_psprintf(cmd->pool,
@@ -621,10 +628,12 @@ static const char *cmd_set_env(cmd_parms *cmd, void *dir, const char *name,
         route->needs_host = 1;
     }
     if (cgiroute_is_server_variable(name)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
-                     "SetEnv %s (%s:%d) has no effect in a <CGIRoute>: "
-                     "that variable is the server's own",
-                     name, cmd->directive->filename, cmd->directive->line_num);
+        /* not to the server's log: a virtual host's is not open yet */
+        ap_log_perror(APLOG_MARK, APLOG_WARNING, 0, cmd->pool,
+                      "SetEnv %s (%s:%d) has no effect in a <CGIRoute>: "
+                      "that variable is the server's own",
+                      name, cmd->directive->filename,
+                      cmd->directive->line_num);
     }
     return NULL;
 }

@@ -111,7 +111,7 @@ my @good = (
     "SetEnv OUTSIDE \\1\n",
 );
 
-plan tests => 3 * @bad + @good + 34;
+plan tests => 3 * @bad + @good + 40;
 
 my $marker = "#MARKER\n";
 for (@bad) {
@@ -149,6 +149,20 @@ my ($ok, $said) = PrivateHttpd->check(
     . "</CGIRoute>\n");
 ok($ok && $said =~ /SetEnv REMOTE_USER \(.*:\d+\) has no effect/);
 ok($said !~ /FINE/);
+# ... in a virtual host too
+($ok, $said) = PrivateHttpd->check("<VirtualHost *:\@PORT\@>\n"
+    . qq(<CGIRoute "^/x" "/bin/sh">\nSetEnv REMOTE_USER x\n)
+    . "</CGIRoute>\n</VirtualHost>\n");
+ok($ok && $said =~ /SetEnv REMOTE_USER \(.*:\d+\) has no effect/);
+
+# A key in the place of SCRIPT; a name with = in it is quoted
+for (['script="x.php" dir="/tmp"', 'script'], ['dir=/tmp x', 'dir'],
+     ['exec="/bin/sh" "/x"', 'exec']) {
+    my ($words, $key) = @$_;
+    my $said = refused(qq(CGIRoute "^/a" $words\n));
+    ok($said =~ /must have a SCRIPT after the REGEX, and $key= behind it/);
+}
+ok(refused(qq(CGIRoute "^/a" "a=b" dir="/tmp"\n)) eq '');
 
 # SetEnv without mod_env: in the section, and nowhere else
 ($ok, $said) = PrivateHttpd->check({without => ['env'], conf =>
@@ -234,6 +248,9 @@ ok($log !~ /trace1/);
 $log = log_of($httpd, sub { show($httpd, '/quiet') });
 ok($log !~ /passed over/);
 ok($log =~ /cgiroute:debug.*\^\/quiet/);
+# once, also where PATH_INFO is the URL of a route
+$log = log_of($httpd, sub { show($httpd, '/quiet/quiet') });
+ok(1 == grep { /cgiroute:debug.* runs / } split /\n/, $log);
 
 # C12: the log says how many were not looked at
 $httpd->stop;
