@@ -19,6 +19,7 @@
 #include "ap_mpm.h"
 #include "http_core.h"
 #include "http_log.h"
+#include "http_main.h"
 #include "unixd.h"
 
 #include "cgi_exec.h"
@@ -29,44 +30,56 @@ CGI_EXEC_USE_LOG;
 
 /* Both modules' copies of the engine find each other's data by these names;
  * the number changes with the layout of the data. */
-#define SHARED_KEY "cgi-exec-launchers-2"
-#define RETAINED_KEY "cgi-exec-processes-2"
+#define SHARED_KEY "cgi-exec-launchers-3"
+#define RETAINED_KEY "cgi-exec-processes-3"
 
 #define LAUNCHERS_MAX 4
 /* One that lives for less than this many microseconds died of its start. */
 #define QUICK_DEATH apr_time_from_sec(1)
 #define QUICK_DEATHS_MAX 3
+/* The same for those that somebody has killed. */
+#define QUICK_KILLS_MAX 50
 
 /* A launcher, of this generation or of an earlier one that still finishes.
  * Kept over restarts, so that the parent knows whose death it is told of. */
 typedef struct process_t {
+    struct process_t *next;
     apr_proc_t proc;
     int used;
-    struct launchers_t *of; /* of this generation; or NULL */
+    struct launchers_t *of; /* NULL: of a generation that is over */
     int slot;               /* there */
 } process_t;
 
-typedef struct retained_t {
-    process_t process[64];
-} retained_t;
-
+/* The launchers of one generation of workers. Kept over restarts too: the
+ * parent holds the readers' end of the queue until the last worker of the
+ * generation has gone, so that none of them finds it closed. */
 typedef struct launchers_t {
+    struct launchers_t *next;
     int queue[2]; /* launchers read 0, workers write 1 */
-    const char *path;
-    server_rec *s;
-    apr_pool_t *pool;
+    pid_t maker;
+    apr_pool_t *pool; /* of what follows */
+    const char *const *argv;
     int identities; /* file with identities: privileged; or -1 */
+    int earlier;    /* 1: of an earlier generation */
     int n;
     struct {
         apr_time_t started;
-        int quick_deaths;
+        int quick_deaths, quick_kills;
         int wanted; /* 1: to be started by the monitor */
     } slot[LAUNCHERS_MAX];
 } launchers_t;
 
+typedef struct retained_t {
+    int starts; /* of httpd: the first, and all restarts */
+    process_t *processes;
+    launchers_t *earlier, *unused;
+} retained_t;
+
 static launchers_t *launchers;  /* this generation's, of both modules */
 static launchers_t *privileged; /* this generation's, of this module */
 static retained_t *retained;
+static apr_pool_t *conf_pool; /* of this generation */
+static apr_pool_t *process_pool;
 
 /* access() alone would take a directory for a program. */
 static int is_program(const char *path)
@@ -112,14 +125,17 @@ const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
 
 static process_t *free_process(void)
 {
-    size_t i;
+    process_t *process;
 
-    for (i = 0; i < sizeof(retained->process) / sizeof(process_t); i++) {
-        if (!retained->process[i].used) {
-            return &retained->process[i];
+    for (process = retained->processes; process; process = process->next) {
+        if (!process->used) {
+            return process;
         }
     }
-    return NULL;
+    process = apr_pcalloc(process_pool, sizeof(*process));
+    process->next = retained->processes;
+    retained->processes = process;
+    return process;
 }
 
 static void maintain(int reason, void *data, apr_wait_t status);
@@ -149,14 +165,16 @@ const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
     return n ? list : NULL;
 }
 
-/* Words of a launcher's command line. */
-static const char *const *make_argv(const launchers_t *l, apr_pool_t *p)
+/* Words of a launcher's command line: those of its generation, whatever the
+ * configuration says by then. */
+static const char *const *make_argv(const launchers_t *l, const char *path)
 {
+    apr_pool_t *p = l->pool;
     apr_array_header_t *argv = apr_array_make(p, 16, sizeof(char *));
     gid_t gid = ap_unixd_config.group_id;
     const char *const *groups;
 
-    APR_ARRAY_PUSH(argv, const char *) = l->path;
+    APR_ARRAY_PUSH(argv, const char *) = apr_pstrdup(p, path);
     if (l->identities >= 0) {
         APR_ARRAY_PUSH(argv, const char *) = "-i";
     }
@@ -178,7 +196,8 @@ static const char *const *make_argv(const launchers_t *l, apr_pool_t *p)
     }
     if (ap_unixd_config.chroot_dir) {
         APR_ARRAY_PUSH(argv, const char *) = "-r";
-        APR_ARRAY_PUSH(argv, const char *) = ap_unixd_config.chroot_dir;
+        APR_ARRAY_PUSH(argv, const char *) =
+            apr_pstrdup(p, ap_unixd_config.chroot_dir);
     }
     APR_ARRAY_PUSH(argv, const char *) = NULL;
     return (const char *const *)argv->elts;
@@ -192,14 +211,8 @@ static apr_status_t spawn(launchers_t *l, int slot)
     process_t *process = free_process();
     apr_status_t rv;
 
-    if (!process) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, l->s,
-                     "can't start a launcher: too many of earlier restarts "
-                     "still have scripts that run");
-        return APR_ENOMEM;
-    }
-    apr_pool_create(&p, l->pool);
-    memset(process, 0, sizeof(*process));
+    apr_pool_create(&p, conf_pool);
+    memset(&process->proc, 0, sizeof(process->proc));
     if ((rv = apr_os_file_put(&queue, &l->queue[0], 0, p)) ||
         (rv = apr_procattr_create(&attr, p)) ||
         (rv = apr_procattr_child_in_set(attr, queue, NULL)) ||
@@ -208,10 +221,10 @@ static apr_status_t spawn(launchers_t *l, int slot)
           (rv = apr_procattr_child_out_set(attr, identities, NULL)))) ||
         (rv = apr_procattr_cmdtype_set(attr, APR_PROGRAM_ENV)) ||
         (rv = apr_procattr_error_check_set(attr, 1)) ||
-        (rv = apr_proc_create(&process->proc, l->path, make_argv(l, p), NULL,
-                              attr, p))) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, l->s,
-                     "can't start the launcher %s", l->path);
+        (rv = apr_proc_create(&process->proc, l->argv[0], l->argv, NULL, attr,
+                              p))) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, ap_server_conf,
+                     "can't start the launcher %s", l->argv[0]);
     }
     else {
         process->used = 1;
@@ -219,31 +232,49 @@ static apr_status_t spawn(launchers_t *l, int slot)
         process->slot = slot;
         l->slot[slot].started = cgi_clock_now();
         apr_proc_other_child_register(&process->proc, maintain, process, NULL,
-                                      l->pool);
+                                      conf_pool);
     }
     apr_pool_destroy(p);
     return rv;
 }
 
 /* A launcher died: queued requests wait for the next one. */
-static void restart(launchers_t *l, int slot)
+static void restart(launchers_t *l, int slot, int killed)
 {
-    if (cgi_clock_now() - l->slot[slot].started < QUICK_DEATH) {
-        if (++l->slot[slot].quick_deaths >= QUICK_DEATHS_MAX) {
-            ap_log_error(APLOG_MARK, APLOG_ERR, 0, l->s,
-                         "the launcher %s keeps dying; the next try follows "
-                         "in some seconds",
-                         l->path);
-            l->slot[slot].wanted = 1;
-            return;
+    if (cgi_clock_now() - l->slot[slot].started >= QUICK_DEATH) {
+        l->slot[slot].quick_deaths = l->slot[slot].quick_kills = 0;
+    }
+    else if (killed ? ++l->slot[slot].quick_kills >= QUICK_KILLS_MAX
+                    : ++l->slot[slot].quick_deaths >= QUICK_DEATHS_MAX) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
+                     "the launcher %s keeps dying; the next try follows in "
+                     "some seconds",
+                     l->argv[0]);
+        l->slot[slot].wanted = 1;
+        return;
+    }
+    l->slot[slot].wanted = spawn(l, slot) != APR_SUCCESS;
+}
+
+/* No worker of the generation is left. */
+static int is_over(const launchers_t *l)
+{
+    struct pollfd pfd = {.fd = l->queue[0], .events = POLLRDHUP};
+
+    return l->earlier && poll(&pfd, 1, 0) > 0 &&
+           (pfd.revents & (POLLHUP | POLLRDHUP));
+}
+
+static int has_launcher(const launchers_t *l)
+{
+    const process_t *process;
+
+    for (process = retained->processes; process; process = process->next) {
+        if (process->used && process->of == l) {
+            return 1;
         }
     }
-    else {
-        l->slot[slot].quick_deaths = 0;
-    }
-    if (spawn(l, slot) != APR_SUCCESS) {
-        l->slot[slot].wanted = 1;
-    }
+    return 0;
 }
 
 static void maintain(int reason, void *data, apr_wait_t status)
@@ -264,14 +295,16 @@ static void maintain(int reason, void *data, apr_wait_t status)
     apr_proc_other_child_unregister(process);
     process->used = 0;
     if (!process->of || ap_mpm_query(AP_MPMQ_MPM_STATE, &state) ||
-        state == AP_MPMQ_STOPPING) {
+        state == AP_MPMQ_STOPPING || is_over(process->of) ||
+        (process->of->earlier && has_launcher(process->of))) {
         return;
     }
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, process->of->s,
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
                  "launcher (process %ld) ended unexpectedly (status %d), "
                  "starting another",
                  (long)process->proc.pid, (int)status);
-    restart(process->of, process->slot);
+    /* status is a number only: no launcher exits with this one */
+    restart(process->of, process->slot, status == SIGKILL);
 }
 
 static void start_wanted(launchers_t *l)
@@ -285,31 +318,72 @@ static void start_wanted(launchers_t *l)
     }
 }
 
+static void close_reader(launchers_t *l)
+{
+    if (l && l->queue[0] >= 0) {
+        close(l->queue[0]);
+        l->queue[0] = -1;
+    }
+    if (l && l->identities >= 0) {
+        close(l->identities);
+        l->identities = -1;
+    }
+}
+
+/* Earlier generations: forget those that are over; one with workers, and
+ * maybe requests, is not left without a launcher. */
+static void tend_earlier(void)
+{
+    launchers_t **at = &retained->earlier, *l;
+    process_t *process;
+
+    while ((l = *at)) {
+        if (!is_over(l)) {
+            if (!has_launcher(l)) {
+                (void)spawn(l, 0);
+            }
+            at = &l->next;
+            continue;
+        }
+        for (process = retained->processes; process; process = process->next) {
+            if (process->of == l) {
+                process->of = NULL;
+            }
+        }
+        close_reader(l);
+        apr_pool_destroy(l->pool);
+        *at = l->next;
+        l->next = retained->unused;
+        retained->unused = l;
+    }
+}
+
 void cgi_launch_monitor(void)
 {
     start_wanted(launchers);
     start_wanted(privileged);
+    if (retained) {
+        tend_earlier();
+    }
 }
 
 /* Take over the launchers of earlier generations: they end by themselves
  * when their last worker has, and the MPM asks who they were. */
 static void adopt_earlier(apr_pool_t *pconf)
 {
-    size_t i;
+    process_t *process;
 
-    retained = ap_retained_data_get(RETAINED_KEY);
     if (!retained) {
         retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
     }
-    for (i = 0; i < sizeof(retained->process) / sizeof(process_t); i++) {
-        process_t *process = &retained->process[i];
-
+    retained->starts++;
+    for (process = retained->processes; process; process = process->next) {
         if (process->used) {
-            process->of = NULL;
             apr_proc_other_child_register(&process->proc, maintain, process,
                                           NULL, pconf);
         }
     }
+    tend_earlier();
 }
 
 /* Put a large message into an unlinked file in memory. */
@@ -336,19 +410,17 @@ static apr_status_t store(const void *data, apr_size_t size, int *fd)
     return APR_SUCCESS;
 }
 
-static apr_status_t close_queue(void *data)
+/* The end of a generation, in the parent: its workers may still finish. */
+static apr_status_t retire(void *data)
 {
     launchers_t *l = data;
-    int i;
 
-    for (i = 0; i < 2; i++) {
-        if (l->queue[i] >= 0) {
-            close(l->queue[i]);
-            l->queue[i] = -1;
-        }
-    }
-    if (l->identities >= 0) {
-        close(l->identities);
+    if (getpid() == l->maker) {
+        close(l->queue[1]);
+        l->queue[1] = -1;
+        l->earlier = 1;
+        l->next = retained->earlier;
+        retained->earlier = l;
     }
     return APR_SUCCESS;
 }
@@ -365,28 +437,39 @@ static apr_status_t create(launchers_t **result, apr_pool_t *pconf,
                            server_rec *s, const char *path, int n,
                            int identities_fd)
 {
-    launchers_t *l = apr_pcalloc(pconf, sizeof(*l));
+    launchers_t *l = retained->unused;
     int size = 1024 * 1024;
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    l->path = path;
-    l->s = s;
-    l->pool = pconf;
+    if (l) {
+        retained->unused = l->next;
+        memset(l, 0, sizeof(*l));
+    }
+    else {
+        l = apr_pcalloc(process_pool, sizeof(*l));
+    }
+    apr_pool_create(&l->pool, process_pool);
     l->n = n;
+    l->maker = getpid();
     l->identities = identities_fd;
+    l->argv = make_argv(l, path);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->queue)) {
         rv = errno;
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
                      "can't make the launcher's queue");
         return rv;
     }
-    apr_pool_cleanup_register(pconf, l, close_queue, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(pconf, l, retire, apr_pool_cleanup_null);
     /* A larger queue is welcome, a smaller one does no harm. */
     (void)setsockopt(l->queue[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     *result = l;
     for (i = 0; i < n && rv == APR_SUCCESS; i++) {
         rv = spawn(l, i);
+        if (rv != APR_SUCCESS && retained->starts > 1) {
+            l->slot[i].wanted = 1; /* no restart ends httpd for that */
+            rv = APR_SUCCESS;
+        }
     }
     return rv;
 }
@@ -429,6 +512,8 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
 
     apr_pool_cleanup_register(pconf, NULL, forget_launchers,
                               apr_pool_cleanup_null);
+    conf_pool = pconf;
+    process_pool = s->process->pool;
     apr_pool_userdata_get(&shared, SHARED_KEY, pconf);
     launchers = shared;
     retained = ap_retained_data_get(RETAINED_KEY);
@@ -447,23 +532,16 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
     return rv;
 }
 
-static void close_reader(launchers_t *l)
-{
-    /* The other module's copy may have been here before. */
-    if (l && l->queue[0] >= 0) {
-        close(l->queue[0]);
-        l->queue[0] = -1;
-    }
-    if (l && l->identities >= 0) {
-        close(l->identities);
-        l->identities = -1;
-    }
-}
-
 void cgi_launch_child_init(void)
 {
+    launchers_t *l;
+
+    /* The other module's copy may have been here before. */
     close_reader(launchers);
     close_reader(privileged);
+    for (l = retained ? retained->earlier : NULL; l; l = l->next) {
+        close_reader(l);
+    }
 }
 
 /* Send the datagram, waiting for room. */
@@ -477,7 +555,8 @@ static apr_status_t enqueue(const launchers_t *l, const struct msghdr *msg,
         apr_time_t now = cgi_clock_now();
 
         /* ETOOMANYREFS: the launchers must take descriptors out first. */
-        if (errno != EAGAIN && errno != EINTR && errno != ETOOMANYREFS) {
+        if (errno != EAGAIN && errno != EINTR && errno != ETOOMANYREFS &&
+            errno != ECONNRESET) {
             return errno;
         }
         if (!until) {

@@ -23,7 +23,7 @@ const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
 /** Start this generation's launchers, unless the other module has; and the
  * privileged one, when this module has identities. Run in the parent, at
  * post_config.
- * @param pconf the launchers' queue lives as long as this pool
+ * @param pconf this generation; its launchers live until its workers have gone
  * @param identities of the configuration, or NULL
  * @return APR_SUCCESS, or the error, logged
  */

@@ -1,0 +1,98 @@
+# Generations of workers and their launchers: restarts without end, and
+# launchers that die when nobody expects it.
+use strict;
+use warnings;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use CGITest;
+use CGITest::HTTP;
+use CGITest::Proc qw(alive wait_until);
+
+sub hello {
+    my ($server) = @_;
+    my $res = eval {
+        CGITest::HTTP->once($server->where, 'GET', '/engine/hello');
+    };
+    return $res && $res->body eq "hello\n";
+}
+
+my @sections;
+
+# Each restart leaves a worker behind that serves a slow download, and so the
+# launchers of that generation. There is no number of them that ends httpd.
+push @sections, sub {
+    my $own = CGITest::Server->start(mpm => 'event', conf => <<'END');
+StartServers 1
+ServerLimit 90
+ThreadsPerChild 2
+MaxRequestWorkers 180
+MinSpareThreads 1
+MaxSpareThreads 4
+END
+    open my $fh, '>', $own->root . '/htdocs/large' or die $!;
+    truncate $fh, 64 * 1024 * 1024;
+    close $fh;
+    my $launchers = () = $own->launchers;
+    my $restarts = int(64 / $launchers) + 3;
+    my ($n, @slow) = (0);
+    for (1 .. $restarts) {
+        my $c = CGITest::HTTP->new(%{$own->where}, rcvbuf => 4096);
+        $c->send($c->format_request('GET', '/large'));
+        eval { $c->read_until("\r\n\r\n", 10); 1 } or last;
+        push @slow, $c;
+        $own->graceful or last;
+        $n++;
+    }
+    is($n, $restarts, "$restarts graceful restarts, each with a download left")
+        or diag $own->log_since(0) =~ /^(.*error.*)$/m;
+    ok(alive($own->pid) && hello($own), 'httpd serves after them');
+    cmp_ok(scalar $own->launchers, '>', 64, 'the launchers of all are there');
+    $_->abort for @slow;
+    ok(wait_until(20, sub { $own->launchers == $launchers }),
+        'they end when the downloads have')
+        or diag scalar $own->launchers;
+    ok($own->graceful && hello($own), 'and one restart more');
+    is_deeply([$own->stop], [], 'nothing is left after the stop');
+};
+
+# A request waits in the queue while a restart comes, and then the launchers
+# of its generation die: another one is started for it.
+push @sections, sub {
+    my $own = CGITest::Server->start;
+    my @old = $own->launchers;
+    my $launchers = @old;
+    kill 'STOP', @old;
+    my @waiting = map {
+        my $c = CGITest::HTTP->new(%{$own->where});
+        $c->send($c->format_request('GET', '/engine/hello', close => 1));
+        $c;
+    } 1 .. 3;
+    sleep 0.5;
+    ok($own->graceful, 'a graceful restart while requests wait');
+    kill 'KILL', @old;
+    is($_->response(seconds => 10)->body, "hello\n",
+        'a request of before is answered') for @waiting;
+    ok(hello($own), 'and the next one too');
+    ok(wait_until(15, sub { $own->launchers == $launchers }),
+        'then the launcher of before ends');
+    is_deeply([$own->stop], [], 'nothing is left after the stop');
+};
+
+# The same when they died before the restart.
+push @sections, sub {
+    my $own = CGITest::Server->start;
+    my @old = $own->launchers;
+    my $tag = tag_of();
+    kill 'STOP', @old;
+    my $c = CGITest::HTTP->new(%{$own->where});
+    $c->send($c->format_request('GET', '/engine/hello', close => 1));
+    sleep 0.3;
+    kill 'KILL', @old;
+    ok($own->graceful, 'a graceful restart as the launchers die');
+    is($c->response(seconds => 10)->body, "hello\n",
+        'a request of before is answered');
+    is_deeply([$own->stop], [], 'nothing is left after the stop');
+};
+
+sections(@sections);
+done_testing();
