@@ -5,8 +5,10 @@
  * request for its turn.
  */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "httpd.h"
 
@@ -27,6 +29,11 @@ CGI_EXEC_USE_LOG;
 #define SHARED_KEY "cgi-exec-limits-1"
 /* In the pool of a request that holds a place. */
 #define HOLDS_KEY "cgi-exec-limit-held"
+
+/* Descriptors that a request has open while its script runs, and those that
+ * a process has for itself. */
+#define FDS_REQUEST 6
+#define FDS_OTHERS 64
 
 /* Of one generation. */
 typedef struct registry_t {
@@ -155,6 +162,33 @@ const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *mconfig, int argc,
 
 /* ---- start-up ---- */
 
+/* A queue that leaves a worker no descriptors for its requests would end
+ * httpd as soon as many come. */
+static apr_status_t check_descriptors(server_rec *s)
+{
+    struct rlimit limit;
+    int i, threads = 1, queues = 0;
+    rlim_t need;
+
+    for (i = 0; i < registry->list->nelts; i++) {
+        queues += APR_ARRAY_IDX(registry->list, i, cgi_limit_t *)->queue;
+    }
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    need = (rlim_t)queues + FDS_OTHERS +
+           FDS_REQUEST * (rlim_t)(threads > 0 ? threads : 1);
+    if (!queues || getrlimit(RLIMIT_NOFILE, &limit) ||
+        limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need) {
+        return APR_SUCCESS;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                 "CGILimit: the places of all queue= take %d descriptors of "
+                 "each process, and its requests about %lu more; it may have "
+                 "%lu: raise that (ulimit -n, LimitNOFILE=), or lower queue=",
+                 queues, (unsigned long)(need - (rlim_t)queues),
+                 (unsigned long)limit.rlim_cur);
+    return EMFILE;
+}
+
 apr_status_t cgi_admit_init(apr_pool_t *pconf, server_rec *s)
 {
     int processes = 1;
@@ -163,6 +197,9 @@ apr_status_t cgi_admit_init(apr_pool_t *pconf, server_rec *s)
     registry = find_registry(pconf);
     if (!registry->list->nelts || registry->limits) {
         return APR_SUCCESS;
+    }
+    if ((rv = check_descriptors(s)) != APR_SUCCESS) {
+        return rv;
     }
     ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &processes);
     /* One that is ending may still be there when the next has started. */

@@ -109,8 +109,8 @@ static const char *parse_time(cmd_parms *cmd, const char *name,
 {
     if (!apr_isdigit(*value) ||
         ap_timeout_parameter_parse(value, t, "s") != APR_SUCCESS || *t < 0) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", name,
-                           "must be a time such as 30, 30s, 500ms or 2min, "
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, *name ? " " : "", name,
+                           " must be a time such as 30, 30s, 500ms or 2min, "
                            "or 0 for no limit, not '",
                            value, "'", NULL);
     }

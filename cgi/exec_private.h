@@ -104,6 +104,7 @@ typedef struct cgi_exec_t {
     apr_time_t last_given; /* a byte of the body, or the start */
     apr_time_t hold_until; /* small output waits so long for its end */
     apr_time_t linger_until;
+    apr_time_t start_by; /* a launcher must have taken the script */
     apr_time_t exit_by; /* stdout has ended: the exit status is due */
     int exit_late;      /* 1: and has been waited for once more */
     int lingers;        /* 1: the client was not kept waiting for it */
@@ -157,6 +158,10 @@ void cgi_start_child_init(void);
 
 /** Make the pipes, ask a launcher for the script. @return OK or a status */
 int cgi_start(cgi_exec_t *x);
+
+/** At start_by: fail if no launcher has taken the script.
+ * @return OK or a status */
+int cgi_start_check(cgi_exec_t *x);
 
 /** The launcher says that it could not: log why. @return a status */
 int cgi_start_failed(cgi_exec_t *x);

@@ -176,9 +176,11 @@ apr_status_t cgi_limits_create(cgi_limits_t **limits,
     }
 
     l->memory = MAP_FAILED;
-    l->fd = memfd_create("cgi-limits", MFD_CLOEXEC);
+    l->fd = memfd_create("cgi-limits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     apr_pool_cleanup_register(p, l, destroy, apr_pool_cleanup_null);
-    if (l->fd < 0 || ftruncate(l->fd, (off_t)l->size)) {
+    /* No worker can take the memory away from the others. */
+    if (l->fd < 0 || ftruncate(l->fd, (off_t)l->size) ||
+        fcntl(l->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         return errno;
     }
     l->memory =
@@ -272,9 +274,15 @@ static void clear_process(scope_t *scope, uint32_t process, apr_time_t now)
 static int is_alive(cgi_limits_t *l, scope_t *scope, uint32_t process,
                     apr_time_t now)
 {
-    apr_time_t *checked = &l->checked[process - 1];
+    apr_time_t *checked;
     struct flock lock;
 
+    /* What is in shared memory a worker may have written for any reason. */
+    if (process < 1 || process > (uint32_t)l->nprocesses) {
+        clear_process(scope, process, now);
+        return 0;
+    }
+    checked = &l->checked[process - 1];
     if (process == l->me ||
         now - __atomic_load_n(checked, __ATOMIC_RELAXED) < CHECK_INTERVAL) {
         return 1;

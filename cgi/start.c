@@ -20,6 +20,7 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
+#include "clock.h"
 #include "environment.h"
 #include "exec_private.h"
 #include "launch.h"
@@ -28,6 +29,8 @@ CGI_EXEC_USE_LOG;
 
 /* From SIGTERM to SIGKILL, as in httpd's other CGI modules. */
 #define KILL_MS 3000
+/* So long a launcher, or the next one, has for taking the message. */
+#define START_MAX apr_time_from_sec(6)
 
 /* The script's path as this process sees it. */
 static const char *script_file(cgi_exec_t *x)
@@ -83,6 +86,12 @@ int cgi_start_failed(cgi_exec_t *x)
     case CGI_STAGE_FORK:
         return cgi_start_overload(x, err, "no process could be made");
     case CGI_STAGE_MESSAGE:
+        if (err == EINVAL) {
+            return cgi_start_overload(
+                x, 0,
+                "another version of cgi-launcher is installed: install the "
+                "one that was built with this module, and restart httpd");
+        }
         return cgi_start_overload(x, err,
                                   "the launcher is out of descriptors");
     case CGI_STAGE_LIMIT:
@@ -151,6 +160,22 @@ int cgi_start_failed(cgi_exec_t *x)
         return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, err,
                         "can't be executed");
     }
+}
+
+int cgi_start_check(cgi_exec_t *x)
+{
+    char c;
+
+    x->start_by = 0;
+    if (x->pid || x->control_fd < 0 ||
+        recv(x->control_fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+        errno != EAGAIN) {
+        return OK;
+    }
+    return cgi_start_overload(x, APR_TIMEUP,
+                              "no launcher takes the request: the program "
+                              "cgi-launcher does not run, or all of them are "
+                              "held up");
 }
 
 /* Reads as empty, for scripts without a body: one for the whole process. */
@@ -322,5 +347,6 @@ int cgi_start(cgi_exec_t *x)
     if (rv != APR_SUCCESS) {
         return cgi_start_overload(x, rv, "the launchers do not take requests");
     }
+    x->start_by = cgi_clock_now() + START_MAX;
     return OK;
 }

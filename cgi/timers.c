@@ -104,6 +104,9 @@ apr_time_t cgi_timers_next(const cgi_exec_t *x)
     earlier(&next, x->hold_until);
     earlier(&next, x->linger_until);
     earlier(&next, x->exit_by);
+    if (x->phase == CGI_PHASE_HEADER) {
+        earlier(&next, x->start_by);
+    }
     if (x->gone_at) {
         earlier(&next, x->gone_at + CLIENT_GRACE);
     }
@@ -140,6 +143,10 @@ int cgi_timers_step(cgi_exec_t *x)
     }
     if (x->hold_until <= now && !x->exit_by) {
         x->hold_until = 0;
+    }
+    if (x->phase == CGI_PHASE_HEADER && x->start_by && x->start_by <= now &&
+        cgi_start_check(x) != OK) {
+        return x->status;
     }
     if ((t = total_deadline(x)) != 0 && t <= now) {
         return cgi_fail(x, HTTP_GATEWAY_TIME_OUT, APR_TIMEUP,

@@ -6,7 +6,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use CGITest;
 use CGITest::HTTP;
-use CGITest::Proc qw(alive wait_until);
+use CGITest::Proc qw(alive wait_until slurp);
 
 sub hello {
     my ($server) = @_;
@@ -91,6 +91,51 @@ push @sections, sub {
     ok($own->graceful, 'a graceful restart as the launchers die');
     is($c->response(seconds => 10)->body, "hello\n",
         'a request of before is answered');
+    is_deeply([$own->stop], [], 'nothing is left after the stop');
+};
+
+# A copy of the launcher, for a server that is to have its own.
+sub copy {
+    my ($server, $change) = @_;
+    my $program = slurp($server->build_dir . '/cgi-launcher');
+    $change->($program) if $change;
+    return $server->file('cgi-launcher', $program, 0755);
+}
+
+# Requests that no launcher takes are told so, soon.
+push @sections, sub {
+    my $own = CGITest::Server->start(conf => 'CGILauncher @root@/cgi-launcher',
+        prepare => sub { copy(@_) });
+    my @launchers = $own->launchers;
+    my $file = $own->root . '/cgi-launcher';
+    my $mark = $own->mark;
+    ok(hello($own), 'a launcher of its own');
+    rename $file, "$file.away";
+    kill 'KILL', @launchers;
+    my $res = CGITest::HTTP->once($own->where, 'GET', '/engine/hello');
+    is($res->status, 503, 'no launcher: 503') or diag text_of($res);
+    like($res->header('Retry-After') || '', qr/^\d+$/,
+        'no launcher: Retry-After');
+    like($own->log_since($mark),
+        qr/hello\.doit: can't be started: no launcher takes the request/,
+        'no launcher: the log says so');
+    rename "$file.away", $file;
+    ok(wait_until(30, sub { hello($own) }),
+        'a launcher that comes back is used');
+    is_deeply([$own->stop], [], 'nothing is left after the stop');
+};
+push @sections, sub {
+    my $own = CGITest::Server->start(conf => 'CGILauncher @root@/cgi-launcher',
+        prepare => sub {
+            my ($self) = @_;
+            # the number that a message begins with
+            copy($self, sub { $_[0] =~ s/4IGC/\x7fIGC/g or die "no number" });
+        });
+    my $mark = $own->mark;
+    my $res = CGITest::HTTP->once($own->where, 'GET', '/engine/hello');
+    is($res->status, 503, 'another version: 503') or diag text_of($res);
+    like($own->log_since($mark), qr/another version of cgi-launcher/,
+        'another version: the log says so');
     is_deeply([$own->stop], [], 'nothing is left after the stop');
 };
 

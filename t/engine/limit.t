@@ -439,6 +439,28 @@ END
     $own->stop;
 }
 
+# A queue that leaves no descriptors for requests is told at the start.
+for ([1000, 1024, 0], [1000, 4096, 1], [300, 1024, 1]) {
+    my ($queue, $descriptors, $starts) = @$_;
+    my $own = eval {
+        CGITest::Server->start(limit => "ulimit -n $descriptors",
+            conf => "<Location /engine>\nCGILimit 5 queue=$queue\n"
+                . "</Location>");
+    };
+    my $name = "queue=$queue with $descriptors descriptors:";
+    if ($starts) {
+        is($own && CGITest::HTTP->once($own->where, 'GET', '/engine/hello')
+            ->status, 200, "$name serves") or diag $@;
+        $own->stop if $own;
+        next;
+    }
+    # Its port is open for a moment before it looks.
+    ok(!$own || $own->wait_end(15), "$name does not start");
+    like($own ? $own->log_since(0) : $@,
+        qr/all queue= take 1000 descriptors.*it may have 1024: raise/,
+        "$name says why");
+}
+
 # Without a limit there is nothing to pay for.
 {
     my $own = CGITest::Server->start(
@@ -466,6 +488,8 @@ my @errors = (
     ['CGILimit 5 wait=3', qr/wait=T must come with queue=M/],
     ['CGILimit 5 3', qr/only queue=M and wait=T, not 3/],
     ['CGILimit none queue=3', qr/none must stand alone/],
+    ['CGITimeout total=soon', qr/total= must be a time such as .*'soon'/],
+    ['CGIScriptTimeout soon', qr/CGIScriptTimeout must be a time such as /],
 );
 for (@errors) {
     my ($line, $regex) = @$_;

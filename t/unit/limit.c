@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -422,6 +423,48 @@ static void test_kill_often(void)
            "no place is lost");
 }
 
+/* A worker that somebody has taken over writes what it likes: the others
+ * lose neither their memory nor themselves. */
+static void test_forged(void)
+{
+    cgi_limit_t limit;
+    cgi_limits_t *limits = make(&limit, 2, 2, 3);
+    cgi_turn_t turn;
+    struct stat st;
+    char name[64], path[64];
+    uint32_t *word;
+    int fd, found = -1;
+
+    cgi_limits_join(limits);
+    for (fd = 3; fd < 200; fd++) {
+        ssize_t n;
+
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+        n = readlink(name, path, sizeof(path) - 1);
+        path[n < 0 ? 0 : n] = '\0';
+        if (strstr(path, "memfd:cgi-limits")) {
+            found = fd; /* the last one made */
+        }
+    }
+    tap_ok(found >= 0 && !fstat(found, &st), "the memory's file is found");
+    tap_ok(ftruncate(found, 0) && ftruncate(found, st.st_size * 2),
+           "and can't be cut or grown");
+    word = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                found, 0);
+    tap_ok(word != MAP_FAILED, "but written to");
+    tap_ok(cgi_limit_enter(&turn, limits, &limit) == CGI_TURN_RUN, "a place");
+    cgi_limit_leave(&turn, 1);
+    /* Places and entries are what follows the counter, at the end: after
+     * them is nothing but zeros. Number 70000 is no process. */
+    for (fd = 1; fd <= 32; fd++) {
+        word[st.st_size / 4 - fd] = 70000;
+    }
+    tap_ok(cgi_limit_enter(&turn, limits, &limit) != CGI_TURN_REFUSED,
+           "an owner that can't be is none");
+    cgi_limit_leave(&turn, 1);
+    munmap(word, (size_t)st.st_size);
+}
+
 int main(void)
 {
     apr_initialize();
@@ -438,6 +481,7 @@ int main(void)
     test_numbers();
     test_many();
     test_kill_often();
+    test_forged();
     apr_pool_destroy(pool);
     return tap_done();
 }
