@@ -136,8 +136,9 @@ static const command_rec commands[] = {
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                         server_rec *s)
 {
-    (void)pconf, (void)plog, (void)ptemp, (void)s;
+    (void)plog, (void)ptemp, (void)s;
     runscripts_options_restore(ap_conftree);
+    runscripts_override_apply(pconf);
     return OK;
 }
 
@@ -340,10 +341,6 @@ static int choose(request_rec *r)
     const char *script;
     apr_finfo_t info;
 
-    if (dir->denied) {
-        ap_log_rerror(APLOG_MARK, APLOG_ALERT, 0, r, "%s", dir->denied);
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
     if (!dir->option.hide) {
         return DECLINED;
     }

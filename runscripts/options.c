@@ -13,6 +13,7 @@
 
 #include "runscripts.h"
 
+#include "http_core.h"
 #include "http_log.h"
 #include "apr_strings.h"
 
@@ -22,6 +23,19 @@
 APLOG_USE_MODULE(runscripts);
 
 #define WORD "RunScripts"
+
+/* In what core keeps of AllowOverride, a bit of ours beside its OR_*: httpd
+ * hands it on to whoever reads a directive of a .htaccess file, in all its
+ * sections. */
+#define OVERRIDE_DENIES (1 << 24)
+/* In pconf: the sections with AllowOverride, as override_t. */
+#define OVERRIDES_KEY "runscripts-overrides"
+
+/* A section with AllowOverride, for core and for us. */
+typedef struct override_t {
+    core_dir_config *core;
+    const runscripts_dir_t *dir;
+} override_t;
 
 /* One argument of Options. */
 typedef struct option_word_t {
@@ -159,15 +173,12 @@ const char *runscripts_options_set(cmd_parms *cmd, void *dir_,
         if (!is_ours && strcasecmp(word[i].name, "All")) {
             continue;
         }
+        if (cmd->override & OVERRIDE_DENIES) {
+            return apr_psprintf(cmd->pool, "Option %s not allowed here",
+                                is_ours ? WORD : "All");
+        }
         apply_word(&dir->option, &word[i]);
         named |= is_ours;
-        if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
-            /* Whether the directory allows it is known when this section
-             * is merged. */
-            dir->if_denied =
-                apr_psprintf(cmd->pool, "%s: Option %s not allowed here",
-                             cmd->directive->filename, is_ours ? WORD : "All");
-        }
     }
     dir->option.hide = dir->option.on;
     if (ap_check_cmd_context(cmd, NOT_IN_FILES)) {
@@ -216,6 +227,40 @@ static int is_in_list(const char *list, const char *name)
     return 1;
 }
 
+/* Core has yet to read the line: what it keeps can't be changed now. */
+static void remember_override(const cmd_parms *cmd,
+                              const runscripts_dir_t *dir)
+{
+    void *list = NULL;
+    override_t *override;
+
+    apr_pool_userdata_get(&list, OVERRIDES_KEY, cmd->pool);
+    if (!list) {
+        list = apr_array_make(cmd->pool, 8, sizeof(override_t));
+        apr_pool_userdata_setn(list, OVERRIDES_KEY, NULL, cmd->pool);
+    }
+    override = apr_array_push(list);
+    override->core = ap_get_core_module_config(cmd->context);
+    override->dir = dir;
+}
+
+void runscripts_override_apply(apr_pool_t *pconf)
+{
+    void *data = NULL;
+    const apr_array_header_t *list;
+    int i;
+
+    apr_pool_userdata_get(&data, OVERRIDES_KEY, pconf);
+    list = data;
+    for (i = 0; list && i < list->nelts; i++) {
+        const override_t *override = &APR_ARRAY_IDX(list, i, override_t);
+
+        if (!override->dir->allow_override) {
+            override->core->override |= OVERRIDE_DENIES;
+        }
+    }
+}
+
 const char *runscripts_override_set(cmd_parms *cmd, void *dir_,
                                     const char *args)
 {
@@ -249,6 +294,7 @@ const char *runscripts_override_set(cmd_parms *cmd, void *dir_,
     if (found) {
         replace_args(cmd, original, changed);
     }
+    remember_override(cmd, dir);
     return NULL;
 }
 
@@ -273,8 +319,6 @@ void runscripts_options_init(runscripts_dir_t *dir)
     dir->option.narrow = 0;
     dir->option.hide = 0;
     dir->allow_override = -1;
-    dir->if_denied = NULL;
-    dir->denied = NULL;
 }
 
 /* Core's rules for one bit of Options. And where the option is turned off for
@@ -305,9 +349,8 @@ int runscripts_options_keep(const runscripts_dir_t *base,
 {
     const runscripts_option_t *a = &add->option;
 
-    return add->allow_override < 0 && !add->if_denied && !add->denied &&
-           ((a->unset && !a->add && !a->remove) ||
-            !memcmp(a, &base->option, sizeof(*a)));
+    return (a->unset && !a->add && !a->remove) ||
+           !memcmp(a, &base->option, sizeof(*a));
 }
 
 int runscripts_options_replace(const runscripts_dir_t *base,
@@ -315,8 +358,7 @@ int runscripts_options_replace(const runscripts_dir_t *base,
 {
     const runscripts_option_t *a = &add->option, *b = &base->option;
 
-    return !a->unset && a->hide == a->on && !b->hide && !b->narrow &&
-           base->allow_override < 0 && !base->denied && !add->if_denied;
+    return !a->unset && a->hide == a->on && !b->hide && !b->narrow;
 }
 
 void runscripts_options_merge(runscripts_dir_t *out,
@@ -324,11 +366,4 @@ void runscripts_options_merge(runscripts_dir_t *out,
                               const runscripts_dir_t *add)
 {
     merge_option(&out->option, &base->option, &add->option);
-    out->allow_override =
-        add->allow_override >= 0 ? add->allow_override : base->allow_override;
-    out->denied = base->denied ? base->denied : add->denied;
-    if (!out->denied && base->allow_override == 0) {
-        out->denied = add->if_denied;
-    }
-    out->if_denied = NULL;
 }

@@ -41,13 +41,9 @@ typedef struct runscripts_dir_t {
     cgi_exec_dir_t exec; /* must be the first: the engine's directives */
     runscripts_option_t option;
     /** AllowOverride of this section: may a .htaccess file below turn
-     * RunScripts on? 1, 0, or -1: this section does not say. */
+     * RunScripts on? 1, 0, or -1: this section does not say. Not merged: what
+     * core keeps of the line carries it. */
     int allow_override;
-    /** The complaint if this is a .htaccess file that used the option and
-     * the directory's AllowOverride says no; only looked at by the merge. */
-    const char *if_denied;
-    /** That complaint, once the merge found it justified; or NULL. */
-    const char *denied;
     /** RunScriptsSuffix, RunScriptsNPHSuffix: runscripts_suffix_t; or NULL:
      * unset. */
     const apr_array_header_t *suffixes;
@@ -71,6 +67,10 @@ const char *runscripts_options_set(cmd_parms *cmd, void *dir,
 /** The same for AllowOverride Options=... */
 const char *runscripts_override_set(cmd_parms *cmd, void *dir,
                                     const char *args);
+
+/** Let .htaccess files be read by what AllowOverride says of RunScripts. In
+ * the parent, when the configuration has been read. */
+void runscripts_override_apply(apr_pool_t *pconf);
 
 /** Give the directives that were changed for core their words back, so that
  * mod_info and DUMP_CONFIG show what the administrator wrote. */
