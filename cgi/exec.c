@@ -386,8 +386,11 @@ enum {
 
 static int client_events(const cgi_exec_t *x)
 {
-    if (x->client_fd < 0 || x->client_gone) {
+    if (x->client_fd < 0) {
         return -1;
+    }
+    if (x->client_gone) {
+        return 0; /* a reset is told of anyway */
     }
     return x->body == CGI_BODY_FROM_CLIENT ? POLLIN | POLLRDHUP : POLLRDHUP;
 }

@@ -108,7 +108,9 @@ typedef struct cgi_exec_t {
     apr_time_t exit_by; /* stdout has ended: the exit status is due */
     int exit_late;      /* 1: and has been waited for once more */
     int lingers;        /* 1: the client was not kept waiting for it */
-    apr_time_t gone_at; /* when the client closed its side */
+    apr_time_t
+        gone_at; /* when the client closed its side, if it is in doubt */
+    apr_time_t sent_at; /* when something last went to the client */
 } cgi_exec_t;
 
 /** Log and return: `return cgi_fail(x, HTTP_..., rv, "...")`. The request is
@@ -235,6 +237,11 @@ int cgi_response_read(cgi_exec_t *x, int hung_up);
 
 /** Send what is pending to the client now. @return OK or a status */
 int cgi_response_flush(cgi_exec_t *x);
+
+/** The client has closed its sending side. If it has closed all, it answers
+ * whatever is sent with a reset: send something harmless, if nothing was.
+ * @return 0: that can't be */
+int cgi_response_probe(cgi_exec_t *x);
 
 /** Is something to be sent that nothing more need come for? */
 int cgi_response_is_due(const cgi_exec_t *x);

@@ -101,6 +101,7 @@ int cgi_response_flush(cgi_exec_t *x)
     int rc;
 
     x->streaming = 1;
+    x->sent_at = cgi_clock_now();
     rc = pass_with(x, apr_bucket_flush_create(x->c->bucket_alloc));
     if (rc == OK && is_head(x)) {
         /* httpd drops what came with the header, the flush too; of what is
@@ -118,6 +119,27 @@ int cgi_response_is_due(const cgi_exec_t *x)
     }
     return x->out_pending || (is_head(x) && !x->streaming && !x->redirect &&
                               !x->sendfile && x->status == OK);
+}
+
+int cgi_response_probe(cgi_exec_t *x)
+{
+    request_rec *r = x->r;
+    const char *line = r->status_line;
+    int status = r->status;
+
+    if (x->phase == CGI_PHASE_BODY) {
+        return x->sent_at > x->gone_at;
+    }
+    if (x->phase != CGI_PHASE_HEADER || x->nph || r->main || x->c->master ||
+        x->client_fd < 0 || r->proto_num < HTTP_VERSION(1, 1)) {
+        return 0;
+    }
+    r->status = HTTP_PROCESSING;
+    r->status_line = NULL;
+    ap_send_interim_response(r, 0);
+    r->status = status;
+    r->status_line = line;
+    return 1;
 }
 
 /* Take bytes of the body, in a buffer of the bucket allocator that this

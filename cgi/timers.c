@@ -16,7 +16,8 @@
 CGI_EXEC_USE_LOG;
 
 /* A client that closes its sending side may still want the answer; one that
- * is gone looks the same. A quick script is let finish. */
+ * is gone looks the same, until something is sent. A quick script is let
+ * finish. */
 #define CLIENT_GRACE apr_time_from_msec(500)
 /* Where a hang-up can't be polled for, look this often. */
 #define CLIENT_TICK apr_time_from_msec(250)
@@ -135,8 +136,14 @@ int cgi_timers_step(cgi_exec_t *x)
         }
         return OK;
     }
-    if (x->c->aborted || (x->gone_at && x->gone_at + CLIENT_GRACE <= now)) {
+    if (x->c->aborted) {
         return cgi_client_left(x);
+    }
+    if (x->gone_at && x->gone_at + CLIENT_GRACE <= now) {
+        if (!cgi_response_probe(x)) {
+            return cgi_client_left(x);
+        }
+        x->gone_at = 0; /* it takes what is sent, or a reset comes */
     }
     if (x->phase == CGI_PHASE_QUEUE) {
         return OK; /* cgi_admit_step() knows its own times */

@@ -6,6 +6,7 @@ use warnings;
 use Test::More;
 use CGITest;
 use CGITest::HTTP;
+use CGITest::Proc qw(wait_until);
 use CGITest::Server;
 
 my $head = "Content-Type: text/plain\\n";
@@ -59,7 +60,11 @@ for (['half', 0, undef, qr/:error\].*half\.doit: .*$killed/],
     }
     is($right, $n, "C12 $name: " . ($whole ? 'whole' : 'seen not to be whole'))
         or diag explain \@wrong;
-    my @lines = lines_like($own->log_since($mark), $log);
+    my @lines;
+    wait_until(2, sub {
+        @lines = lines_like($own->log_since($mark), $log);
+        return @lines >= $times;
+    });
     is(scalar @lines, $times, "C12 $name: what the log says");
 }
 for my $name ('runson', 'runson2') {
