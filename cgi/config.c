@@ -14,6 +14,7 @@
 #include "http_log.h"
 #include "mpm_common.h"
 
+#include "compat.h"
 #include "exec_private.h"
 #include "launch.h"
 
@@ -242,6 +243,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)ptemp;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* httpd reads its configuration twice at the start */
+    }
+    if (*CGI_COMPAT_OFF) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     "off, because this httpd can't: " CGI_COMPAT_OFF);
     }
     if (cgi_admit_init(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;

@@ -30,6 +30,7 @@
 #include "util_script.h"
 
 #include "clock.h"
+#include "compat.h"
 #include "exec_private.h"
 #include "launch.h"
 
@@ -616,7 +617,7 @@ static void find_client(cgi_exec_t *x)
 
     x->client_fd = -1;
     pfd.p = x->r->pool;
-    if (ap_get_pollfd_from_conn(x->c, &pfd, NULL) != APR_SUCCESS) {
+    if (cgi_compat_get_pollfd(x->c, &pfd) != APR_SUCCESS) {
         return;
     }
     if (pfd.desc_type == APR_POLL_SOCKET &&

@@ -18,6 +18,7 @@
 
 #include "http_core.h"
 
+#include "compat.h"
 #include "exec_private.h"
 
 /* Waiting bytes of a body that are worth a pipe. */
@@ -28,6 +29,7 @@
 static apr_bucket *find_socket(conn_rec *c, apr_size_t *have,
                                apr_socket_t **socket)
 {
+#if CGI_COMPAT_READ_AHEAD
     ap_filter_t *f = c->input_filters;
     core_net_rec *net;
     apr_bucket *b, *end;
@@ -53,6 +55,12 @@ static apr_bucket *find_socket(conn_rec *c, apr_size_t *have,
     }
     *socket = net->client_socket;
     return b != end ? b : NULL;
+#else
+    (void)c;
+    *have = 0;
+    *socket = NULL;
+    return NULL;
+#endif
 }
 
 /* A bucket of known length whose data lie in a pipe of its own. Whoever

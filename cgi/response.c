@@ -20,6 +20,7 @@
 #include "util_script.h"
 
 #include "clock.h"
+#include "compat.h"
 #include "exec_private.h"
 
 CGI_EXEC_USE_LOG;
@@ -183,9 +184,7 @@ static void send_early_hints(cgi_exec_t *x, const cgi_header_t *header)
         }
     }
     if (!apr_is_empty_table(r->headers_out)) {
-        r->status = HTTP_EARLY_HINTS;
-        r->status_line = NULL;
-        ap_send_interim_response(r, 1);
+        cgi_compat_send_early_hints(r);
     }
     r->headers_out = headers_out;
     r->status = status;

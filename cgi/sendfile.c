@@ -20,6 +20,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "compat.h"
 #include "exec_private.h"
 
 CGI_EXEC_USE_LOG;
@@ -219,7 +220,7 @@ void cgi_sendfile_header(cgi_exec_t *x)
         ap_set_last_modified(r);
     }
     if (!apr_table_get(r->headers_out, "ETag")) {
-        ap_set_etag_fd(r, x->sendfile);
+        cgi_compat_set_etag(r, x->sendfile);
     }
     ap_set_accept_ranges(r);
     ap_set_content_length(r, r->finfo.size);
@@ -236,7 +237,5 @@ void cgi_sendfile_body(cgi_exec_t *x)
     if (core->enable_mmap == ENABLE_MMAP_OFF) {
         (void)apr_bucket_file_enable_mmap(b, 0);
     }
-    if (core->read_buf_size) {
-        (void)apr_bucket_file_set_buf_size(b, core->read_buf_size);
-    }
+    cgi_compat_set_buf_size(b, core);
 }

@@ -1,0 +1,113 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * All that depends on the version of httpd: 2.4.37 to 2.4.x, and trunk.
+ * What an older one lacks is done another way, or is off and named in
+ * CGI_COMPAT_OFF; doc/COMPATIBILITY.md lists it.
+ */
+#ifndef CGI_COMPAT_H
+#define CGI_COMPAT_H
+
+#include "ap_mmn.h"
+#include "apr_buckets.h"
+#include "apr_poll.h"
+#include "apu_version.h"
+#include "httpd.h"
+
+#include "http_core.h"
+#include "http_protocol.h"
+
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 83)
+#error "This needs Apache httpd 2.4.37 or newer."
+#endif
+
+/* 2.5 has moved what 2.4 gained later, at numbers of its own. */
+#define CGI_COMPAT_IS_24 (!AP_MODULE_MAGIC_AT_LEAST(20120212, 0))
+
+/* Before 2.4.49 the input filter's context is private; in 2.5 it is again. */
+#define CGI_COMPAT_READ_AHEAD                                                 \
+    (CGI_COMPAT_IS_24 && AP_MODULE_MAGIC_AT_LEAST(20120211, 116))
+
+#define CGI_COMPAT_APU_16 (APU_MAJOR_VERSION > 1 || APU_MINOR_VERSION >= 6)
+
+#if CGI_COMPAT_IS_24
+#define CGI_COMPAT_GET_POLLFD AP_MODULE_MAGIC_AT_LEAST(20120211, 129)
+#define CGI_COMPAT_READ_BUF_SIZE                                              \
+    (AP_MODULE_MAGIC_AT_LEAST(20120211, 97) && CGI_COMPAT_APU_16)
+#define CGI_COMPAT_SET_ETAG_FD AP_MODULE_MAGIC_AT_LEAST(20120211, 101)
+#else
+#define CGI_COMPAT_GET_POLLFD AP_MODULE_MAGIC_AT_LEAST(20211221, 15)
+#define CGI_COMPAT_READ_BUF_SIZE 1
+#define CGI_COMPAT_SET_ETAG_FD 1
+#endif
+
+#if !CGI_COMPAT_READ_AHEAD && !CGI_COMPAT_GET_POLLFD
+#define CGI_COMPAT_OFF                                                        \
+    "reading large bodies ahead, and waiting for HTTP/2 clients without a "   \
+    "tick"
+#elif !CGI_COMPAT_READ_AHEAD
+#define CGI_COMPAT_OFF "reading large bodies ahead"
+#elif !CGI_COMPAT_GET_POLLFD
+#define CGI_COMPAT_OFF "waiting for HTTP/2 clients without a tick"
+#else
+#define CGI_COMPAT_OFF ""
+#endif
+
+#ifndef HTTP_EARLY_HINTS
+#define HTTP_EARLY_HINTS 103
+#endif
+
+/** Send r's headers with a 103. */
+static inline void cgi_compat_send_early_hints(request_rec *r)
+{
+    unsigned int expecting = r->expecting_100;
+
+    r->status = HTTP_EARLY_HINTS;
+    /* 2.4.37 sends no line end where there is no status line, and others
+     * know no words for this status. */
+    r->status_line = "103 Early Hints";
+    ap_send_interim_response(r, 1);
+    r->expecting_100 = expecting & 1; /* which 2.4.37 takes for answered */
+}
+
+/** How to wait for the client. @return another status: only by asking */
+static inline apr_status_t cgi_compat_get_pollfd(conn_rec *c,
+                                                 apr_pollfd_t *pfd)
+{
+#if CGI_COMPAT_GET_POLLFD
+    return ap_get_pollfd_from_conn(c, pfd, NULL);
+#else
+    if (c->master) { /* its socket is that of all streams */
+        return APR_ENOTIMPL;
+    }
+    pfd->desc_type = APR_POLL_SOCKET;
+    pfd->desc.s = ap_get_conn_socket(c);
+    return pfd->desc.s ? APR_SUCCESS : APR_ENOTIMPL;
+#endif
+}
+
+/** ReadBufferSize, where there is that directive. */
+static inline void cgi_compat_set_buf_size(apr_bucket *b,
+                                           const core_dir_config *core)
+{
+#if CGI_COMPAT_READ_BUF_SIZE
+    if (core->read_buf_size) {
+        (void)apr_bucket_file_set_buf_size(b, core->read_buf_size);
+    }
+#else
+    (void)b;
+    (void)core;
+#endif
+}
+
+static inline void cgi_compat_set_etag(request_rec *r, apr_file_t *file)
+{
+#if CGI_COMPAT_SET_ETAG_FD
+    ap_set_etag_fd(r, file);
+#else
+    (void)file;
+    ap_set_etag(r);
+#endif
+}
+
+#endif
