@@ -1,6 +1,7 @@
 <!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>PHP's variables</title>
 <link rel="stylesheet" href="/style.css">
 <nav><a href="/">Demo</a> &middot; <a href="/php/">PHP</a></nav>

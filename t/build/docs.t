@@ -34,5 +34,14 @@ my @unknown = grep { !$directive{$_} && $_ ne 'Options' }
     $tables =~ /^\| `<?(\w+)/mg;
 ok t_cmp("@unknown", '');
 
-@missing = grep { !-e } $readme =~ /\]\(([^):]+)\)/g;
+# A file, and with "#" a section of it.
+@missing = grep {
+    my ($file, $section) = split /#/;
+    !-e $file || defined $section && !grep {
+        my $name = lc;
+        $name =~ s/[^\w -]//g;
+        $name =~ tr/ /-/;
+        $name eq $section;
+    } text($file) =~ /^##+ (.*)$/mg;
+} $readme =~ /\]\(([^):]+)\)/g;
 ok t_cmp("@missing", '', 'links of README.md');
