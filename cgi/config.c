@@ -105,6 +105,8 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
     MERGE(script_log_buffer, -1);
 }
 
+#define KILL_MAX apr_time_from_sec(40 * 24 * 3600)
+
 static const char *parse_time(cmd_parms *cmd, const char *name,
                               const char *value, apr_interval_time_t *t)
 {
@@ -147,6 +149,11 @@ const char *cgi_exec_cmd_timeout(cmd_parms *cmd, void *mconfig, int argc,
                                    known[k].time);
                 if (error) {
                     return error;
+                }
+                /* In a message it is 32 bits of milliseconds. */
+                if (known[k].time == &dir->kill_timeout &&
+                    dir->kill_timeout > KILL_MAX) {
+                    return "CGITimeout kill= must not be longer than 40 days";
                 }
                 break;
             }

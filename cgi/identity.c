@@ -10,6 +10,10 @@
 
 #define ID_MAX 0xfffffffeul /* -1 is none */
 #define OWN_MAX 3           /* variables that the launcher adds */
+/* More variables are no request's. */
+#define VARS_MAX 16384
+/* The kernel takes no longer string. */
+#define TEXT_MAX (128 * 1024)
 
 /* Variables that a worker may give to a script of another user: those of
  * RFC 3875, and those that httpd's core and its modules are known to set. A
@@ -321,7 +325,7 @@ static const char *word_text(const char *word, const char *const *values)
     return *word == '=' ? word + 1 : values[strtoul(word + 1, NULL, 10)];
 }
 
-/* A text with the values in it. */
+/* A text with the values in it. @return NULL: it is too long */
 static char *expand(cgi_identity_text_t text, const char *const *values,
                     apr_pool_t *p)
 {
@@ -331,6 +335,9 @@ static char *expand(cgi_identity_text_t text, const char *const *values,
 
     for (word = text; word && *word; word++) {
         len += strlen(word_text(*word, values));
+        if (len > TEXT_MAX) {
+            return NULL;
+        }
     }
     result = to = apr_palloc(p, len);
     for (word = text; word && *word; word++) {
@@ -353,7 +360,7 @@ static const char *expand_root(cgi_identity_text_t text,
         return "";
     }
     root = expand(text, values, p);
-    return *root == '/' && root[strlen(root) - 1] != '/' &&
+    return root && *root == '/' && root[strlen(root) - 1] != '/' &&
                    !strstr(root, "//") && !leads_astray(root)
                ? root
                : NULL;
@@ -367,6 +374,9 @@ static const char *expand_path(cgi_identity_text_t text,
     char *path = expand(text, values, p);
     char *from, *to = path;
 
+    if (!path) {
+        return NULL;
+    }
     for (from = path; *from; from++) {
         if (*from != '/' || from[1] != '/') {
             *to++ = *from;
@@ -411,17 +421,24 @@ static int is_known(const char *entry, apr_size_t len,
 }
 
 /* The configuration sets it: is this one of the values that it can have?
+ * @param texts the variables' values, made once they are asked for
  * @return -1: the configuration does not set it */
 static int is_configured(const cgi_identity_t *identity, const char *entry,
                          apr_size_t len, const char *const *values,
-                         apr_pool_t *p)
+                         const char **texts, apr_pool_t *p)
 {
     const cgi_identity_var_t *var;
-    int result = -1;
+    int i, result = -1;
 
-    for (var = identity->vars; var && var->name; var++) {
+    for (i = 0, var = identity->vars; var && var->name; i++, var++) {
         if (name_is(var->name, entry, len)) {
-            result = !strcmp(expand(var->value, values, p), entry + len + 1);
+            if (!texts[i]) {
+                texts[i] = expand(var->value, values, p);
+            }
+            if (!texts[i]) {
+                texts[i] = ""; /* too long for any variable */
+            }
+            result = !strcmp(texts[i], entry + len + 1);
             if (result) {
                 break;
             }
@@ -434,9 +451,14 @@ static const char *const *make_env(const cgi_identity_t *identity,
                                    const cgi_wire_request_t *request,
                                    const char *script, apr_pool_t *p)
 {
-    const char **safe, **to;
+    const char **safe, **to, **texts;
     int i, n = 0, has_path = 0, has_tz = 0;
 
+    while (identity->vars && identity->vars[n].name) {
+        n++;
+    }
+    texts = apr_pcalloc(p, ((apr_size_t)n + 1) * sizeof(*texts));
+    n = 0;
     while (request->env[n]) {
         n++;
     }
@@ -449,7 +471,8 @@ static const char *const *make_env(const cgi_identity_t *identity,
         if (!len || entry[len] != '=' || name_is("LD_*", entry, len)) {
             continue;
         }
-        configured = is_configured(identity, entry, len, request->values, p);
+        configured =
+            is_configured(identity, entry, len, request->values, texts, p);
         if (configured > 0) {
             has_path |= name_is("PATH", entry, len);
             has_tz |= name_is("TZ", entry, len);
@@ -506,9 +529,15 @@ const char *cgi_identity_check(const cgi_identity_t *identity,
 {
     const char *const *values = request->values;
     const char *script;
+    int i;
 
     if (!are_values(identity->values, values)) {
         return "its values are not what the route's references may be";
+    }
+    for (i = 0; request->env[i]; i++) {
+        if (i == VARS_MAX) {
+            return "its variables are too many";
+        }
     }
     *safe = *request;
     script = expand_path(identity->script, values, p);

@@ -190,7 +190,8 @@ static const char *const *make_argv(const launchers_t *l, const char *path)
             APR_ARRAY_PUSH(argv, const char *) = "-g";
             APR_ARRAY_PUSH(argv, const char *) = *groups;
         }
-        if (ap_unixd_config.suexec_enabled) {
+        if (ap_unixd_config.suexec_enabled &&
+            ap_find_linked_module("mod_suexec.c")) {
             APR_ARRAY_PUSH(argv, const char *) = "-k";
         }
     }

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,6 +60,9 @@ void *launcher_read_file(int fd, apr_size_t size, apr_pool_t *pool)
         return NULL;
     }
     data = apr_palloc(pool, size);
+    if (!data) {
+        return NULL;
+    }
     while (have < size) {
         ssize_t n = pread(fd, data + have, size - have, (off_t)have);
 
@@ -180,9 +184,17 @@ static void run_child(const cgi_wire_request_t *request,
     child_fails(fds, CGI_STAGE_EXEC);
 }
 
+/* A pipe or a file; or /dev/null, or for stderr what httpd logs to. */
+static int is_stream(const struct stat *st, int which)
+{
+    return S_ISFIFO(st->st_mode) || S_ISREG(st->st_mode) ||
+           (S_ISCHR(st->st_mode) &&
+            (st->st_rdev == makedev(1, 3) || which == CGI_FD_STDERR));
+}
+
 /* Whether a script of another user may have what a worker opened: a directory
- * would lead out of its root, and a lease that no worker can give back would
- * be for ever. */
+ * would lead out of its root; a script that has a socket could hold a lease,
+ * its own or another's, which no worker can give back then. */
 static int are_fit(const int fds[CGI_FD_MAX])
 {
     struct ucred maker;
@@ -193,7 +205,7 @@ static int are_fit(const int fds[CGI_FD_MAX])
     for (i = CGI_FD_STDIN; i <= CGI_FD_STDERR; i++) {
         flags = fcntl(fds[i], F_GETFL);
         if (flags < 0 || (flags & O_PATH) || fstat(fds[i], &st) ||
-            S_ISDIR(st.st_mode)) {
+            !is_stream(&st, i)) {
             return 0;
         }
     }

@@ -106,6 +106,9 @@ static const char *const *take_list(char **at, const char *end, uint32_t n,
     const char **list = apr_palloc(p, (n + (apr_size_t)1) * sizeof(*list));
     uint32_t i;
 
+    if (!list) {
+        return NULL;
+    }
     for (i = 0; i < n; i++) {
         if (!(list[i] = take(at, end))) {
             return NULL;

@@ -102,10 +102,30 @@ static void roots(void)
            "in a root, what is outside can't be reached");
 }
 
+static const char *big_text(size_t size)
+{
+    char *text = apr_pcalloc(pool, size + 1);
+
+    memset(text, 'a', size);
+    return text;
+}
+
+static const char *const *many_of(const char *entry, int n)
+{
+    const char **list = apr_pcalloc(pool, ((size_t)n + 1) * sizeof(*list));
+
+    while (n) {
+        list[--n] = entry;
+    }
+    return list;
+}
+
 static void environment(void)
 {
     cgi_wire_request_t request = forged(CAT, NULL);
+    apr_time_t begun;
     const char *text;
+    long rss;
 
     request.env = LIST("REQUEST_METHOD=GET", "LD_PRELOAD=/evil.so",
                        "BASH_ENV=/evil", "PATH=/evil", "SCRIPT_FILENAME=/evil",
@@ -117,6 +137,20 @@ static void environment(void)
            "so is SCRIPT_FILENAME");
     tap_ok(!strstr(text, "evil") && !strstr(text, "LD_"),
            "what orders a program about does not arrive");
+    request = forged(LONG, LIST(big_text(100000)));
+    request.env = many_of("LONG=x", 16384);
+    begun = apr_time_now();
+    text = ask(&request);
+    tap_ok(strstr(text, "Name:") && !strstr(text, "LONG="),
+           "a variable that can't be, many times");
+    tap_ok(apr_time_now() - begun < apr_time_from_sec(2),
+           "is looked at in no time");
+    rss = atol(line_of(proc(launcher.pid, "status"), "VmHWM:"));
+    tap_ok(rss > 0 && rss < 32 * 1024, "and in no space (%ld KB)", rss);
+    request.env = many_of("LONG=x", 16385);
+    tap_is(ask(&request), "refused: Operation not permitted",
+           "more variables than any request has");
+    request = forged(CAT, NULL);
     request.env = LIST("OWN=/srv/own");
     tap_is(line_of(ask(&request), "\nOWN="), "/srv/own",
            "a variable of SetEnv, with its value");
@@ -216,6 +250,12 @@ static void strange_descriptors(void)
 
     tap_is(with_descriptor(CGI_FD_CONTROL, dup(launcher.queue)), "nothing ran",
            "the queue itself as lease");
+    must(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), "sockets");
+    tap_is(with_descriptor(CGI_FD_STDIN, pair[0]), refused,
+           "a socket as stdin, which can hold a lease for ever");
+    close(pair[1]);
+    tap_is(with_descriptor(CGI_FD_STDIN, open("/dev/zero", O_RDONLY)), refused,
+           "a device as stdin");
     must(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "sockets");
     tap_is(with_descriptor(CGI_FD_CONTROL, pair[0]), "nothing ran",
            "another kind of socket as lease");

@@ -38,6 +38,7 @@ my @strange = grep {
     !/^cgi-launcher:\ (?:
         refused,\ identity\ \d+:\ its\ (?:
             values\ are\ not\ what\ the\ route's\ references\ may\ be
+            | variables\ are\ too\ many
             | values\ make\ no\ path
             | descriptors\ are\ not\ those\ of\ a\ script)
         | refused:\ no\ identity\ \d+

@@ -279,8 +279,8 @@ static int call_request(call_t *call, const cgi_wire_request_t *request)
     return call_send(call, &size, sizeof(size));
 }
 
-/** The next note, waited for. @return its kind; 0: there will be none, or
- * none comes within 5 seconds */
+/** The next note, waited for. @return its kind; 0: there
+ * will be none, or none comes within 5 seconds */
 static int call_note(const call_t *call, cgi_note_t *note)
 {
     struct pollfd pfd = {.fd = call->control, .events = POLLIN};
@@ -364,9 +364,14 @@ enum {
     FDS,     /* shows descriptors */
     NAMED,   /* bin/\1, as the URL says */
     ROOTED,  /* the same in the root jails/%{host} */
-    LAST = ROOTED
+    LONG,    /* the first, with a variable of long values */
+    LAST = LONG
 };
 
+static const cgi_identity_var_t long_vars[] = {{"LONG", LIST("=a", "$0")},
+                                               {"LONG", LIST("=b", "$0")},
+                                               {"LONG", LIST("$0", "$0")},
+                                               {NULL, NULL}};
 static const cgi_identity_var_t vars[] = {
     {"OWN", LIST("=/srv/own")}, {"LD_OWN", LIST("=/srv/own")}, {NULL, NULL}};
 
@@ -400,6 +405,13 @@ static int identities_file(void)
          .values = "hn",
          .root = LIST(jails, "$0"),
          .script = LIST("=/bin/", "$1")},
+        {.uid = UID,
+         .gid = GID,
+         .values = "n",
+         .script = LIST(data),
+         .interpreter =
+             LIST("/bin/cat", "/proc/self/status", "/proc/self/environ"),
+         .vars = long_vars},
     };
     apr_size_t size;
     void *bytes;
