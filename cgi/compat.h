@@ -3,7 +3,7 @@
 /**
  * All that depends on the version of httpd: 2.4.37 to 2.4.x, and trunk.
  * What an older one lacks is done another way, or is off and named in
- * CGI_COMPAT_OFF; doc/COMPATIBILITY.md lists it.
+ * CGI_COMPAT_OFF, which the log tells at start.
  */
 #ifndef CGI_COMPAT_H
 #define CGI_COMPAT_H
