@@ -429,7 +429,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_fixups(forget_type, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(keep_source, NULL, core, APR_HOOK_REALLY_LAST);
+    /* core.c has handlers at both ends: not by its name */
+    ap_hook_handler(keep_source, NULL, NULL, APR_HOOK_REALLY_LAST - 1);
 }
 
 /* clang-format off */

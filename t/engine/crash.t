@@ -11,11 +11,11 @@ use CGITest::Server;
 
 my $head = "Content-Type: text/plain\\n";
 my %script = (
-    half => "printf '$head\\nhalf'\nkill -SEGV \$\$\n",
-    empty => "printf '$head\\n'\nkill -SEGV \$\$\n",
-    whole => "printf '${head}Content-Length: 4\\n\\ntext'\nkill -SEGV \$\$\n",
-    short => "printf '${head}Content-Length: 9\\n\\ntext'\nkill -SEGV \$\$\n",
-    redirect => "printf 'Location: /s/good\\n\\n'\nkill -SEGV \$\$\n",
+    half => "printf '$head\\nhalf'\nulimit -c 0; kill -SEGV \$\$\n",
+    empty => "printf '$head\\n'\nulimit -c 0; kill -SEGV \$\$\n",
+    whole => "printf '${head}Content-Length: 4\\n\\ntext'\nulimit -c 0; kill -SEGV \$\$\n",
+    short => "printf '${head}Content-Length: 9\\n\\ntext'\nulimit -c 0; kill -SEGV \$\$\n",
+    redirect => "printf 'Location: /s/good\\n\\n'\nulimit -c 0; kill -SEGV \$\$\n",
     exit3 => "printf '$head\\ntext'\nexit 3\n",
     good => "printf '$head\\ntext'\n",
     # closes its output and works on

@@ -143,7 +143,8 @@ int main(void)
     no("^a", "/abc");
     no("^/abc$", "/abc\n");
     no("^/a.c$", "/a\nc");
-    no("(*UTF)^/.", "/\xe4");
+    tap_ok(match("(*UTF)^/.", "/\xe4", &m) == ROUTE_MATCH_NOT_UTF,
+           "C1: (*UTF) on what is no UTF-8");
 
     if (match("^/(a)?(b)(?:(c)|d)", "/bd", &m) == ROUTE_MATCH_YES) {
         tap_ok(m.groups == 4, "all groups count");
