@@ -630,6 +630,31 @@ static void find_client(cgi_exec_t *x)
     }
 }
 
+/* A script that still runs is ended: until then somebody must hold its stderr,
+ * or what a shell says of it there kills it before its trap of SIGTERM. */
+static void leave_stderr(cgi_exec_t *x)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    char byte = 0;
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = CMSG_SPACE(sizeof(int))};
+    struct cmsghdr *cmsg;
+
+    memset(&control, 0, sizeof(control));
+    cmsg = CMSG_FIRSTHDR(&msg);
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(cmsg), &x->stderr_fd, sizeof(int));
+    (void)!sendmsg(x->control_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* Whatever happens to the request, the script does not outlive it. */
 static apr_status_t release(void *data)
 {
@@ -657,6 +682,9 @@ static apr_status_t release(void *data)
     if (x->pid && x->control_fd < 0 && !x->exited && !x->fail_errno &&
         x->stdout_fd >= 0) {
         kill(-x->pid, SIGKILL);
+    }
+    if (x->control_fd >= 0 && x->stderr_fd >= 0 && !x->exited) {
+        leave_stderr(x);
     }
     cgi_close_fd(&x->stdin_fd);
     cgi_close_fd(&x->stdout_fd);

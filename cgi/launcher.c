@@ -60,6 +60,9 @@
 /* Between two looks at a group whose leader is gone. */
 #define GROUP_POLL apr_time_from_msec(20)
 
+/* So many pieces of 4 KiB are read of a script's last words. */
+#define STDERR_READS 16
+
 /* The longest wait for an event. */
 #define WAIT_MAX apr_time_from_sec(3600)
 
@@ -78,6 +81,7 @@ struct script_t {
     apr_interval_time_t kill_timeout;
     apr_time_t deadline; /* 0: none */
     int control_fd;
+    int stderr_fd; /* the end to read, which the worker left to us; or -1 */
 };
 
 static struct {
@@ -86,7 +90,7 @@ static struct {
     int epoll_fd, signal_fd;
     apr_hash_t *scripts;                         /* pid_t -> script_t */
     APR_RING_HEAD(ending_ring, script_t) ending; /* GRACE and TERM */
-    int queue_open;
+    int queue_open, privileged;
 } launcher;
 
 static char inline_message[CGI_WIRE_INLINE_MAX];
@@ -119,9 +123,77 @@ static void close_control(script_t *script)
     }
 }
 
+/* The worker's last words may be the reading end of the script's stderr. A
+ * script that is about to be ended is not to die of a closed pipe before its
+ * trap of SIGTERM has run. */
+static void take_stderr(script_t *script)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    char byte;
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = CMSG_LEN(sizeof(int))};
+    struct cmsghdr *c;
+    ssize_t n;
+    int tries = 0;
+
+    do {
+        n = recvmsg(script->control_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        /* said once, when the worker has left notes of ours unread */
+    } while (n < 0 && errno == ECONNRESET && !tries++);
+    if (n > 0 && (c = CMSG_FIRSTHDR(&msg)) && c->cmsg_level == SOL_SOCKET &&
+        c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int))) {
+        memcpy(&script->stderr_fd, CMSG_DATA(c), sizeof(int));
+    }
+}
+
+/* What it has said since, as much as fits into the pipe, goes to the log; no
+ * line of it can be taken for another's. The privileged launcher reads from
+ * nothing that a worker opened. */
+static void close_stderr(script_t *script)
+{
+    char buf[4096];
+    ssize_t n, i;
+    int reads, begun = 0;
+
+    if (script->stderr_fd < 0) {
+        return;
+    }
+    if (!launcher.privileged &&
+        !fcntl(script->stderr_fd, F_SETFL, O_NONBLOCK)) {
+        for (reads = 0; reads < STDERR_READS &&
+                        (n = read(script->stderr_fd, buf, sizeof(buf))) > 0;
+             reads++) {
+            for (i = 0; i < n; i++) {
+                if (!begun) {
+                    fprintf(stderr,
+                            "cgi-launcher: last words of process %ld: ",
+                            (long)script->pid);
+                }
+                begun = buf[i] != '\n';
+                fputc((buf[i] >= 0 && buf[i] < ' ' && begun) || buf[i] == 127
+                          ? '?'
+                          : buf[i],
+                      stderr);
+            }
+        }
+        if (begun) {
+            fputc('\n', stderr);
+        }
+    }
+    close(script->stderr_fd);
+    script->stderr_fd = -1;
+}
+
 static void forget(script_t *script)
 {
     close_control(script);
+    close_stderr(script);
     if (script->state != SCRIPT_RUNNING) {
         APR_RING_REMOVE(script, link);
     }
@@ -140,6 +212,7 @@ static void signal_group(const script_t *script, int sig)
 
 static void begin_grace(script_t *script)
 {
+    take_stderr(script);
     close_control(script);
     script->state = SCRIPT_GRACE;
     script->deadline = launcher_now() + EXIT_GRACE;
@@ -275,6 +348,7 @@ static void start(const cgi_wire_request_t *request,
     }
     script->pid = proc.pid;
     script->state = SCRIPT_RUNNING;
+    script->stderr_fd = -1;
     script->kill_timeout = apr_time_from_msec((apr_time_t)request->kill_ms);
     script->control_fd = fds[CGI_FD_CONTROL];
     launcher_note(script->control_fd, CGI_NOTE_STARTED, proc.pid, 0);
@@ -313,6 +387,14 @@ static int has_ended(int fd)
 
     return poll(&pfd, 1, 0) > 0 && (pfd.revents & (POLLHUP | POLLRDHUP)) &&
            !ioctl(fd, FIONREAD, &left) && !left;
+}
+
+/* A message may have waited for longer than its worker does. */
+static int is_given_back(int control_fd)
+{
+    struct pollfd pfd = {.fd = control_fd, .events = 0};
+
+    return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLHUP);
 }
 
 /* Take one message from the queue. */
@@ -364,6 +446,9 @@ static void receive(void)
     else if (!data || cgi_wire_decode(&request, data, size, pool)) {
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EINVAL,
                       CGI_STAGE_MESSAGE);
+    }
+    else if (is_given_back(fds[CGI_FD_CONTROL])) {
+        /* nothing is to run any more: its worker has answered already */
     }
     else if (!launcher_authorize(&request, fds, &safe, &who, pool)) {
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EPERM,
@@ -564,6 +649,7 @@ int main(int argc, char *argv[])
     drop_privileges(uid, root, groups, ngroups, keep_kill);
 
     launcher_raise_descriptors();
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* lines of scripts go there, too */
 
     apr_initialize();
     apr_pool_create(&launcher.pool, NULL);
@@ -571,6 +657,7 @@ int main(int argc, char *argv[])
     apr_allocator_max_free_set(apr_pool_allocator_get(launcher.pool),
                                KEEP_FREE);
     if (privileged) {
+        launcher.privileged = 1;
         launcher_read_identities(IDENTITIES_FD, launcher.pool);
         dup2(2, IDENTITIES_FD);
     }
