@@ -33,7 +33,8 @@ END
     truncate $fh, 64 * 1024 * 1024;
     close $fh;
     my $launchers = () = $own->launchers;
-    my $restarts = int(64 / $launchers) + 3;
+    # Once there was room for 64 launchers in all; reaching that takes time.
+    my $restarts = $ENV{CGITEST_LARGE} ? int(64 / $launchers) + 3 : 6;
     my ($n, @slow) = (0);
     for (1 .. $restarts) {
         my $c = CGITest::HTTP->new(%{$own->where}, rcvbuf => 4096);
@@ -46,7 +47,8 @@ END
     is($n, $restarts, "$restarts graceful restarts, each with a download left")
         or diag $own->log_since(0) =~ /^(.*error.*)$/m;
     ok(alive($own->pid) && hello($own), 'httpd serves after them');
-    cmp_ok(scalar $own->launchers, '>', 64, 'the launchers of all are there');
+    is(scalar $own->launchers, $launchers * ($restarts + 1),
+        'the launchers of all are there');
     $_->abort for @slow;
     ok(wait_until(20, sub { $own->launchers == $launchers }),
         'they end when the downloads have')
