@@ -25,6 +25,9 @@ my %part = (
     args  => files($engine),
     eargs => always($engine),
     none  => files("Options +Indexes\n"),
+    # The script's name, not the URL's: refused like the others, but where it
+    # is allowed, no request for "s" is for a script by this alone.
+    late  => qq(<Files "s.doit">\n$on$engine</Files>\n),
 );
 my %turns_on = map { $_ => scalar($part{$_} =~ /RunScripts/) } keys %part;
 # What the administrator has for the same directory.
@@ -81,7 +84,8 @@ for my $i (0 .. $#cases) {
     my $seen = length $httpd->error_log;
     my $response = request($httpd->port, 'GET', "/$i/s");
     my $log = substr $httpd->error_log, $seen;
-    my $status = !$wanted ? 404 : $allowed ? 200 : 500;
+    my $chosen = grep { $turns_on{$_} && $_ ne 'late' } @$parts;
+    my $status = $wanted && !$allowed ? 500 : $chosen ? 200 : 404;
     my $ok = ($response->{status} // 0) == $status
         && (ran($response) ne '') == ($status == 200)
         && ($log =~ m{/$i/\.htaccess: $refused}) == ($status == 500);
