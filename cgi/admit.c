@@ -19,8 +19,8 @@
 #include "ap_mpm.h"
 #include "http_core.h"
 
-#include "clock.h"
-#include "exec_private.h"
+#include "base/clock.h"
+#include "cgi/exec_private.h"
 
 CGI_EXEC_USE_LOG;
 

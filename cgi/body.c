@@ -17,8 +17,8 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
-#include "clock.h"
-#include "exec_private.h"
+#include "base/clock.h"
+#include "cgi/exec_private.h"
 
 CGI_EXEC_USE_LOG;
 

@@ -21,8 +21,8 @@
 #include "httpd.h"
 #include "http_config.h"
 
-#include "identity.h"
-#include "limit.h"
+#include "base/identity.h"
+#include "base/limit.h"
 
 #define CGI_EXEC_PASTE_(name) name##_module
 #define CGI_EXEC_PASTE(name) CGI_EXEC_PASTE_(name)

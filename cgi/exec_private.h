@@ -13,10 +13,10 @@
 
 #include "http_log.h"
 
-#include "cgi_exec.h"
-#include "errlines.h"
-#include "header.h"
-#include "wire.h"
+#include "cgi/cgi_exec.h"
+#include "base/errlines.h"
+#include "base/header.h"
+#include "base/wire.h"
 
 /** Where a request is. It only moves forward. */
 typedef enum {
@@ -105,9 +105,9 @@ typedef struct cgi_exec_t {
     apr_time_t hold_until; /* small output waits so long for its end */
     apr_time_t linger_until;
     apr_time_t start_by; /* a launcher must have taken the script */
-    apr_time_t exit_by; /* stdout has ended: the exit status is due */
-    int exit_late;      /* 1: and has been waited for once more */
-    int lingers;        /* 1: the client was not kept waiting for it */
+    apr_time_t exit_by;  /* stdout has ended: the exit status is due */
+    int exit_late;       /* 1: and has been waited for once more */
+    int lingers;         /* 1: the client was not kept waiting for it */
     apr_time_t
         gone_at; /* when the client closed its side, if it is in doubt */
     apr_time_t sent_at; /* when something last went to the client */
@@ -152,6 +152,12 @@ apr_time_t cgi_timers_hold(void);
 
 /** A script has ended with its first output, so long after its start. */
 void cgi_timers_note_quick(apr_time_t t);
+
+/* variables.c */
+
+/** Complete r->subprocess_env, which is what the script gets. The body must
+ * have been set up. */
+void cgi_variables_add(cgi_exec_t *x);
 
 /* start.c: the message to the launcher */
 

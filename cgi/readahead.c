@@ -18,8 +18,8 @@
 
 #include "http_core.h"
 
-#include "compat.h"
-#include "exec_private.h"
+#include "cgi/compat.h"
+#include "cgi/exec_private.h"
 
 /* Waiting bytes of a body that are worth a pipe. */
 #define PIPED_MIN (16 * 1024)

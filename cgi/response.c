@@ -19,9 +19,9 @@
 #include "http_request.h"
 #include "util_script.h"
 
-#include "clock.h"
-#include "compat.h"
-#include "exec_private.h"
+#include "base/clock.h"
+#include "cgi/compat.h"
+#include "cgi/exec_private.h"
 
 CGI_EXEC_USE_LOG;
 

@@ -19,7 +19,7 @@
 
 #include "http_core.h"
 
-#include "exec_private.h"
+#include "cgi/exec_private.h"
 
 CGI_EXEC_USE_LOG;
 

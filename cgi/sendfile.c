@@ -20,8 +20,8 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
-#include "compat.h"
-#include "exec_private.h"
+#include "cgi/compat.h"
+#include "cgi/exec_private.h"
 
 CGI_EXEC_USE_LOG;
 

@@ -20,10 +20,10 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
-#include "clock.h"
-#include "environment.h"
-#include "exec_private.h"
-#include "launch.h"
+#include "base/clock.h"
+#include "base/environment.h"
+#include "cgi/exec_private.h"
+#include "cgi/launchers.h"
 
 CGI_EXEC_USE_LOG;
 

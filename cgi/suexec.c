@@ -14,7 +14,7 @@
 #include "http_config.h"
 #include "unixd.h"
 
-#include "exec_private.h"
+#include "cgi/exec_private.h"
 
 CGI_EXEC_USE_LOG;
 

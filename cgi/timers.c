@@ -10,8 +10,8 @@
 
 #include "http_connection.h"
 
-#include "clock.h"
-#include "exec_private.h"
+#include "base/clock.h"
+#include "cgi/exec_private.h"
 
 CGI_EXEC_USE_LOG;
 

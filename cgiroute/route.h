@@ -12,10 +12,10 @@
 #include "http_config.h"
 
 #include "cgi/cgi_exec.h"
-#include "route/path.h"
-#include "route/pattern.h"
-#include "route/prefix.h"
-#include "route/template.h"
+#include "base/path.h"
+#include "base/pattern.h"
+#include "base/prefix.h"
+#include "base/template.h"
 
 extern module AP_MODULE_DECLARE_DATA cgiroute_module;
 

@@ -8,7 +8,7 @@
  *
  * Input: the query, up to the first end of line; then lines NAME=value.
  */
-/* link: cgi/environment.c */
+/* link: base/environment.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cgi/environment.h"
+#include "base/environment.h"
 #include "target.h"
 
 #define SHELL "&;`'\"|*?~<>^()[]{}$\\\n"

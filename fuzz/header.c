@@ -8,7 +8,7 @@
  * Input: a byte, of which the first bit is NPH and the others the size of the
  * pieces; then what the script prints.
  */
-/* link: cgi/header.c */
+/* link: base/header.c */
 
 #include <apr_general.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cgi/header.h"
+#include "base/header.h"
 #include "target.h"
 
 static void wrong(const char *what, const char *value)

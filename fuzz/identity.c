@@ -9,7 +9,7 @@
  * variables of a message, as strings ended by NUL, with a byte for the number
  * of values before them; or identities.
  */
-/* link: cgi/identity.c cgi/wire.c */
+/* link: base/identity.c base/wire.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "identity.h"
+#include "base/identity.h"
 #include "target.h"
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})

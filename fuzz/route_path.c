@@ -8,8 +8,8 @@
  * Input: a byte of flags, then lines: regex, SCRIPT, dir=, chroot=, host; what
  * follows is the URL's path.
  */
-/* link: route/path.c route/template.c route/safe.c route/pattern.c */
-/* link: route/prefix.c */
+/* link: base/path.c base/template.c base/safe.c base/pattern.c */
+/* link: base/prefix.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "route/path.h"
+#include "base/path.h"
 #include "target.h"
 
 static void wrong(const char *what, const char *path, const char *root)

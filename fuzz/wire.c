@@ -11,7 +11,7 @@
  * a reference, "#n" the identity; others are variables. A number of 255: what
  * follows is the message itself.
  */
-/* link: cgi/wire.c cgi/identity.c */
+/* link: base/wire.c base/identity.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cgi/identity.h"
+#include "base/identity.h"
 #include "target.h"
 
 #define LINES_MAX 64

@@ -2,7 +2,7 @@
 
 /* Suffixes of scripts, and names of files that are never served. */
 
-#include "runscripts.h"
+#include "runscripts/runscripts.h"
 
 #include "apr_strings.h"
 

@@ -11,7 +11,7 @@
  * core to complain about in its own words.
  */
 
-#include "runscripts.h"
+#include "runscripts/runscripts.h"
 
 #include "http_core.h"
 #include "http_log.h"

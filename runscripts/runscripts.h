@@ -13,7 +13,7 @@
 
 #include "httpd.h"
 #include "http_config.h"
-#include "cgi_exec.h"
+#include "cgi/cgi_exec.h"
 
 /** The handler of a request that was mapped to a script. */
 #define RUNSCRIPTS_HANDLER "runscripts"

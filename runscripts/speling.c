@@ -6,7 +6,7 @@
  * called through ours, which takes hidden names out of the answer.
  */
 
-#include "runscripts.h"
+#include "runscripts/runscripts.h"
 
 #include "http_log.h"
 #include "http_request.h"

@@ -29,7 +29,7 @@
 #include "apr_strings.h"
 #include "apr_time.h"
 
-#include "cgi/identity.h"
+#include "base/identity.h"
 #include "t/unit/tap.h"
 
 #define WORKER 65534 /* nobody */

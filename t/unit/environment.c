@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* link: cgi/environment.c */
+/* link: base/environment.c */
 
 /* Words of the command line (RFC 3875, 4.4: A12, C1) and the environment
  * (A9, C2). */
@@ -10,7 +10,7 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 
-#include "environment.h"
+#include "base/environment.h"
 #include "tap.h"
 
 static apr_pool_t *pool;

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* link: cgi/errlines.c */
+/* link: base/errlines.c */
 
 /* Lines of a script's stderr for the log (C16). */
 
@@ -9,7 +9,7 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 
-#include "errlines.h"
+#include "base/errlines.h"
 #include "tap.h"
 
 #define START apr_time_from_sec(1000000)

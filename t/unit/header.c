@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* link: cgi/header.c */
+/* link: base/header.c */
 
 /* The header of a script's output (RFC 3875, 6.2 and 6.3: A13 to A17, C10). */
 
@@ -10,7 +10,7 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 
-#include "header.h"
+#include "base/header.h"
 #include "tap.h"
 
 static apr_pool_t *pool;

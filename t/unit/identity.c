@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /* What the privileged launcher makes of a worker's message (L3, C7, C22). */
-/* link: cgi/identity.c */
+/* link: base/identity.c */
 
 #include <apr_escape.h>
 #include <apr_lib.h>
@@ -9,7 +9,7 @@
 #include <apr_strings.h>
 #include <stdlib.h>
 
-#include "identity.h"
+#include "base/identity.h"
 #include "tap.h"
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})

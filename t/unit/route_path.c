@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /* The path of a script from its templates (C4, C7). */
-/* link: route/path.c route/template.c route/safe.c route/pattern.c */
-/* link: route/prefix.c */
+/* link: base/path.c base/template.c base/safe.c base/pattern.c */
+/* link: base/prefix.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 
-#include "route/path.h"
+#include "base/path.h"
 #include "tap.h"
 
 static apr_pool_t *pool;

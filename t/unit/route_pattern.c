@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /* Regular expressions: compiling, matching, limits, threads (C1, C11). */
-/* link: route/pattern.c route/prefix.c */
+/* link: base/pattern.c base/prefix.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>
@@ -9,7 +9,7 @@
 #include <apr_time.h>
 #include <stdlib.h>
 
-#include "route/pattern.h"
+#include "base/pattern.h"
 #include "tap.h"
 
 static apr_pool_t *pool;

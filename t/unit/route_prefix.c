@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /* Literal starts of regular expressions, and the table of them (C12). */
-/* link: route/prefix.c route/pattern.c */
+/* link: base/prefix.c base/pattern.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 
-#include "route/pattern.h"
-#include "route/prefix.h"
+#include "base/pattern.h"
+#include "base/prefix.h"
 #include "tap.h"
 
 static apr_pool_t *pool;

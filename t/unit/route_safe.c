@@ -1,12 +1,12 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /* What captured text may be (C4), and a host as a directory (C8). */
-/* link: route/safe.c */
+/* link: base/safe.c */
 
 #include <apr_general.h>
 #include <stdlib.h>
 
-#include "route/safe.h"
+#include "base/safe.h"
 #include "tap.h"
 
 static void text(const char *s, int strict, int any)

@@ -1,13 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /* Templates: references, what they expand to, what is refused (C2). */
-/* link: route/template.c route/safe.c route/pattern.c route/prefix.c */
+/* link: base/template.c base/safe.c base/pattern.c base/prefix.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 
-#include "route/template.h"
+#include "base/template.h"
 #include "tap.h"
 
 static apr_pool_t *pool;

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* link: cgi/wire.c */
+/* link: base/wire.c */
 
 /* The message to a launcher (L5): what is written is what is read; anything
  * else is refused. */
@@ -13,7 +13,7 @@
 #include "apr_strings.h"
 
 #include "tap.h"
-#include "wire.h"
+#include "base/wire.h"
 
 static apr_pool_t *pool;
 

@@ -14,9 +14,9 @@
 #include "http_log.h"
 #include "mpm_common.h"
 
-#include "compat.h"
-#include "exec_private.h"
-#include "launch.h"
+#include "cgi/compat.h"
+#include "cgi/exec_private.h"
+#include "cgi/launchers.h"
 
 CGI_EXEC_USE_LOG;
 

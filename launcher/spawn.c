@@ -24,7 +24,7 @@
 
 #include "apr_strings.h"
 
-#include "launcher.h"
+#include "launcher/launcher.h"
 
 /* What the privileged launcher may make of a script; else NULL. */
 static launcher_become_t *become_list;

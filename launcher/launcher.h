@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * The parts of the program cgi-launcher: launcher.c watches, launcher_start.c
- * starts.
+ * The parts of the program cgi-launcher: main.c watches, spawn.c starts.
  */
 #ifndef CGI_LAUNCHER_H
 #define CGI_LAUNCHER_H
@@ -12,8 +11,8 @@
 #include "apr_thread_proc.h"
 #include "apr_time.h"
 
-#include "identity.h"
-#include "wire.h"
+#include "base/identity.h"
+#include "base/wire.h"
 
 /* An identity, with its groups as the kernel takes them. */
 typedef struct launcher_become_t {

@@ -7,7 +7,7 @@
 #ifndef ROUTE_PATH_H
 #define ROUTE_PATH_H
 
-#include "route/template.h"
+#include "base/template.h"
 
 typedef struct route_path_t {
     const route_template_t *script;

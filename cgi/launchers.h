@@ -9,8 +9,8 @@
 
 #include "httpd.h"
 
-#include "identity.h"
-#include "wire.h"
+#include "base/identity.h"
+#include "base/wire.h"
 
 /** Find the launcher program. Run in the parent, at check_config.
  * @param configured value of CGILauncher, or NULL: the program is looked for

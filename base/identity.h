@@ -15,7 +15,7 @@
 
 #include <sys/types.h>
 
-#include "wire.h"
+#include "base/wire.h"
 
 /** Text with references: words, ended by NULL. "=text" is that text, "$n"
  * the value with the number n, from 0. NULL: there is no such text. */

@@ -42,7 +42,7 @@
 #include "apr_thread_proc.h"
 #include "apr_time.h"
 
-#include "launcher.h"
+#include "launcher/launcher.h"
 
 #define QUEUE_FD 0
 /* Of the privileged launcher: the identities, as a file to read. It stands

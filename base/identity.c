@@ -6,7 +6,7 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 
-#include "identity.h"
+#include "base/identity.h"
 
 #define ID_MAX 0xfffffffeul /* -1 is none */
 #define OWN_MAX 3           /* variables that the launcher adds */

@@ -22,9 +22,9 @@
 #include "http_main.h"
 #include "unixd.h"
 
-#include "cgi_exec.h"
-#include "clock.h"
-#include "launch.h"
+#include "cgi/cgi_exec.h"
+#include "base/clock.h"
+#include "cgi/launchers.h"
 
 CGI_EXEC_USE_LOG;
 

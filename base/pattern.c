@@ -7,8 +7,8 @@
 #include <apr_thread_proc.h>
 #include <string.h>
 
-#include "route/pattern.h"
-#include "route/prefix.h"
+#include "base/pattern.h"
+#include "base/prefix.h"
 
 /* A URL is short: a pattern that needs more steps than this has run away.
  * The limit is some milliseconds of work, compiled or interpreted. */

@@ -4,7 +4,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "route/safe.h"
+#include "base/safe.h"
 
 static int is_dots(const char *segment, apr_size_t length)
 {

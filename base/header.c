@@ -5,7 +5,7 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 
-#include "header.h"
+#include "base/header.h"
 
 apr_size_t cgi_header_end(const char *data, apr_size_t len,
                           apr_size_t *scanned)

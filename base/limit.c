@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "limit.h"
+#include "base/clock.h"
+#include "base/limit.h"
 
 /* Whether a process lives is asked no more often than this. */
 #define CHECK_INTERVAL apr_time_from_msec(100)

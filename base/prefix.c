@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "route/prefix.h"
+#include "base/prefix.h"
 
 /* ---- the literal start of a pattern ------------------------------------ */
 

@@ -3,7 +3,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "route/path.h"
+#include "base/path.h"
 
 static int is_absolute(const route_template_t *t)
 {

@@ -4,7 +4,7 @@
 
 #include "apr_strings.h"
 
-#include "errlines.h"
+#include "base/errlines.h"
 
 void cgi_errlines_init(cgi_errlines_t *lines, cgi_errline_fn *emit,
                        void *baton, apr_time_t now)

@@ -5,7 +5,7 @@
 #include <apr_tables.h>
 #include <string.h>
 
-#include "route/template.h"
+#include "base/template.h"
 
 struct route_template_t {
     const char *text;

@@ -15,7 +15,7 @@
 #include <http_core.h>
 #include <unixd.h>
 
-#include "route.h"
+#include "cgiroute/route.h"
 
 /* A text for the launcher, while it is put together. */
 typedef struct text_t {

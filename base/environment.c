@@ -6,7 +6,7 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 
-#include "environment.h"
+#include "base/environment.h"
 
 /* Enough for any form of search; an attack finds its end here. */
 #define WORDS_MAX 1024

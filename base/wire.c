@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "wire.h"
+#include "base/wire.h"
 
 /* Both sides are built together: the magic number is the version too. */
 #define MAGIC 0x43474934u

@@ -9,8 +9,8 @@
 #ifndef ROUTE_TEMPLATE_H
 #define ROUTE_TEMPLATE_H
 
-#include "route/pattern.h"
-#include "route/safe.h"
+#include "base/pattern.h"
+#include "base/safe.h"
 
 typedef struct route_template_t route_template_t;
 

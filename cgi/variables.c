@@ -1,0 +1,104 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The CGI variables of a request (RFC 3875, 4.1): httpd's own, and what it
+ * leaves out or gets wrong.
+ */
+
+#include <string.h>
+
+#include "httpd.h"
+
+#include "apr_lib.h"
+#include "apr_strings.h"
+
+#include "util_script.h"
+
+#include "cgi/exec_private.h"
+
+CGI_EXEC_USE_LOG;
+
+/* To take PATH_INFO off the URL's path, httpd counts slashes in a row as one
+ * in the path only: with MergeSlashes off it takes off too little. */
+static void correct_script_name(request_rec *r)
+{
+    const char *info = r->path_info;
+    apr_size_t n = strlen(r->uri), m = info ? strlen(info) : 0;
+
+    if (info && strstr(info, "//") && m <= n &&
+        strcmp(r->protocol, "INCLUDED") && strcmp(r->uri + n - m, info) == 0) {
+        apr_table_setn(r->subprocess_env, "SCRIPT_NAME",
+                       apr_pstrmemdup(r->pool, r->uri, n - m));
+    }
+}
+
+/* A table of httpd takes request_method for REQUEST_METHOD and keeps the
+ * spelling that was there first: a SetEnv of it would leave a script without
+ * the real one. */
+static void drop_misspelled(apr_table_t *env)
+{
+    static const char *const names[] = {
+        "AUTH_TYPE",       "CONTENT_LENGTH",    "CONTENT_TYPE",
+        "DOCUMENT_ROOT",   "GATEWAY_INTERFACE", "PATH_INFO",
+        "PATH_TRANSLATED", "QUERY_STRING",      "REMOTE_ADDR",
+        "REMOTE_HOST",     "REMOTE_PORT",       "REMOTE_USER",
+        "REQUEST_METHOD",  "REQUEST_SCHEME",    "REQUEST_URI",
+        "SCRIPT_FILENAME", "SCRIPT_NAME",       "SERVER_ADDR",
+        "SERVER_NAME",     "SERVER_PORT",       "SERVER_PROTOCOL",
+        "SERVER_SOFTWARE"};
+    const apr_array_header_t *array = apr_table_elts(env);
+    const apr_table_entry_t *elts = (const apr_table_entry_t *)array->elts;
+    size_t n;
+    int i;
+
+    for (i = array->nelts - 1; i >= 0; i--) {
+        const char *key = elts[i].key;
+
+        if (!apr_islower(*key)) {
+            continue; /* nearly all */
+        }
+        for (n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+            if (!ap_cstr_casecmp(key, names[n])) {
+                apr_table_unset(env, key);
+                break;
+            }
+        }
+    }
+}
+
+void cgi_variables_add(cgi_exec_t *x)
+{
+    request_rec *r = x->r;
+    apr_table_t *env = r->subprocess_env;
+    const char *path = apr_table_get(env, "PATH"); /* of a SetEnv */
+
+    drop_misspelled(env);
+    ap_add_common_vars(r);
+    ap_add_cgi_vars(r);
+    correct_script_name(r);
+    apr_table_setn(env, "SCRIPT_FILENAME", x->options->script);
+    if (x->options->identity) {
+        apr_table_setn(env, "PATH", path ? path : "/bin");
+    }
+    /* A path that means nothing in another root; and after a redirect inside
+     * of httpd, php-cgi would run that file, which the URL chooses. */
+    if (x->options->root ||
+        (x->options->interpreter && apr_table_get(env, "REDIRECT_URL"))) {
+        apr_table_unset(env, "PATH_TRANSLATED");
+    }
+    if (x->spool_fd >= 0) {
+        apr_table_setn(env, "CONTENT_LENGTH",
+                       apr_off_t_toa(r->pool, x->spool_length));
+    }
+    else if (x->length_unknown || x->body_withheld) {
+        /* RFC 3875, 4.1.2: what the script can read, or nothing at all */
+        apr_table_unset(env, "CONTENT_LENGTH");
+    }
+    if (x->body_withheld) {
+        apr_table_unset(env, "CONTENT_TYPE");
+    }
+    if (x->options->interpreter && !apr_table_get(env, "REDIRECT_STATUS")) {
+        /* php-cgi takes it as the sign that a server has chosen the file */
+        apr_table_setn(env, "REDIRECT_STATUS", "200");
+    }
+}
