@@ -22,7 +22,8 @@ my $tls_port = PrivateHttpd::free_port();
 my $private = PrivateHttpd->new;    # only for its directory
 my $pem = $private->dir . '/key.pem';
 if ($tls) {
-    system "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    system "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+        . " -nodes -days 2 -subj /CN=localhost"
         . " -keyout $pem -out $pem.crt >/dev/null 2>&1";
     $tls = -s "$pem.crt";
 }
