@@ -55,8 +55,12 @@ sub alive {
     return $s ne '' && $s ne 'Z';
 }
 
+# The kernel keeps a list for each thread, if it was built with it.
 sub children_of {
     my ($parent) = @_;
+    if (-e "/proc/$$/task/$$/children") {
+        return map { split ' ', slurp($_) } glob "/proc/$parent/task/*/children";
+    }
     my @found;
     for my $pid (pids()) {
         # The command's name, in brackets, may hold anything.
