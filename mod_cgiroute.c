@@ -319,7 +319,7 @@ static int keep_source(request_rec *r)
 /* ---- start-up ---------------------------------------------------------- */
 
 /* Not before here: User may come after the routes. */
-static void add_identities(apr_pool_t *pconf, server_rec *s)
+static int add_identities(apr_pool_t *pconf, server_rec *s)
 {
     for (; s; s = s->next) {
         const cgiroute_server_t *server =
@@ -331,10 +331,18 @@ static void add_identities(apr_pool_t *pconf, server_rec *s)
 
             /* the main server's are those of a host without routes, too */
             if ((route->user || route->path.chroot) && !route->identity) {
-                cgiroute_add_identity(pconf, route);
+                const char *error = cgiroute_add_identity(pconf, route);
+
+                if (error) {
+                    ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                                 "CGIRoute at %s:%d %s", route->file,
+                                 route->line, error);
+                    return HTTP_INTERNAL_SERVER_ERROR;
+                }
             }
         }
     }
+    return OK;
 }
 
 /* suexec refuses interpreters: better now than at each request. What a
@@ -345,7 +353,9 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     const cgiroute_server_t *main_server = NULL;
 
     (void)plog;
-    add_identities(pconf, s);
+    if (add_identities(pconf, s) != OK) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     for (; s; s = s->next) {
         const cgiroute_server_t *server =
             ap_get_module_config(s->module_config, &cgiroute_module);

@@ -300,6 +300,13 @@ static const char *check_ids(cmd_parms *cmd, cgiroute_t *route)
     if (route->user && route->gid == 0) {
         return "group= must not be root (group id 0)";
     }
+    if (route->user && !route->group &&
+        cgiroute_has_root_group(cmd->temp_pool, route->user, route->gid)) {
+        return apr_psprintf(cmd->pool,
+                            "user= must come with group= for a member of the "
+                            "group root (group id 0): %s is one",
+                            route->user);
+    }
     return NULL;
 }
 

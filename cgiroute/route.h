@@ -125,11 +125,15 @@ void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server);
 /** Print all routes to stdout, in the order in which they are tried. */
 void cgiroute_dump(apr_pool_t *p, server_rec *main_server);
 
-/* ---- identity.c -------------------------------------------------------- */
+/* ---- user.c ------------------------------------------------------------ */
+
+/** Whether one of a user's groups is root's, with gid as the first of them. */
+int cgiroute_has_root_group(apr_pool_t *p, const char *user, gid_t gid);
 
 /** Register user=, group= and chroot= of a route with the engine, once all
- * of the configuration is known. */
-void cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route);
+ * of the configuration is known.
+ * @return NULL, or a rule that the configuration breaks: "must ..." */
+const char *cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route);
 
 /** What the references of a route's identity stand for.
  * @return ended by NULL, from p; NULL when the route has no identity */
@@ -155,7 +159,7 @@ int cgiroute_choose(request_rec *r, cgiroute_early_t *early);
 const cgiroute_t *cgiroute_runs_file(request_rec *r,
                                      const cgiroute_early_t *early);
 
-/* ---- environment.c ----------------------------------------------------- */
+/* ---- setenv.c ---------------------------------------------------------- */
 
 /** Expand the section's SetEnv lines, where mod_env put their values in as
  * they were written, and put them into r->subprocess_env. */

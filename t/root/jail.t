@@ -249,6 +249,27 @@ refuses(qq($route $ids dir=/none), qr/dir= must be a directory that exists/,
     'dir= that the jail does not have');
 refuses(qq($route $ids exec=/usr/bin/perl), qr/exec= must name a program/,
     'exec= that the jail does not have');
+SKIP: {
+    # A name's further groups are those of /etc/group: here, one in which the
+    # user games and httpd's own User are members of root's group.
+    my $groups = put("$dir/group", slurp('/etc/group')
+        =~ s/^root:.*/root:x:0:games,www-data,nobody/mr);
+    my $with = qq(exec unshare -m sh -c 'mount --bind $groups /etc/group &&)
+        . q( exec "$@"' sh "$@");
+    skip 'no mount namespace', 4
+        if system("set -- true; $with 2>/dev/null") != 0;
+    local $s->{limit} = $with;
+    my $member = qr/member of the group root \(group id 0\): games is one/;
+    refuses("$route user=games", $member, 'a member of root\'s group');
+    refuses($route, qr/user= beside chroot=.*group root/,
+        'chroot= alone, where httpd\'s User is a member of root\'s group');
+    put($file, "$text$route user=games group=games\n");
+    my ($said, $status) = $s->configtest;
+    is($status, 0, 'with group= it has no further groups') or diag $said;
+    put($file, $text);
+    ($said, $status) = $s->configtest;
+    is($status, 0, 'a number has no further groups') or diag $said;
+}
 {
     # As somebody else
     my $unprivileged = 'exec setpriv --reuid=nobody --regid=nogroup'
