@@ -20,6 +20,7 @@
 #include "http_log.h"
 #include "http_protocol.h"
 #include "http_request.h"
+#include "mod_core.h"
 
 #include "cgiroute/route.h"
 
@@ -106,13 +107,14 @@ static int hidden(const cgiroute_choice_t *choice, int status)
 }
 
 /* What core does in this hook, before other mappers of files have their turn:
- * the route has mapped the request already. */
+ * the route has mapped the request already. Core would answer TRACE here,
+ * whatever AllowMethods and Require say: for a route that is done later. */
 static int map_to_storage(request_rec *r)
 {
     cgiroute_choice_t *choice = early_choice(r);
     int status;
 
-    if (!choice || r->method_number == M_TRACE) {
+    if (!choice) {
         return DECLINED;
     }
     status = ap_directory_walk(r);
@@ -197,6 +199,9 @@ static int set_handler(request_rec *r)
                    ? HTTP_NOT_FOUND /* said at debug level, when chosen */
                    : fail(r, choice->status, choice->reason);
     }
+    if (r->method_number == M_TRACE) {
+        return ap_send_http_trace(r);
+    }
     if (!choice->handed_over) {
         r->handler = choice->is_file ? "default-handler" : CGIROUTE_HANDLER;
     }
@@ -251,6 +256,31 @@ static void insert_filter(request_rec *r)
     if (config_of(r)->choice) {
         cgiroute_keep_environment(r);
     }
+}
+
+/* The header Allow of a 405 (RFC 9110, 15.5.6): httpd puts none of the methods
+ * of AllowMethods into it, and TRACE always, at the end. */
+static void insert_error_filter(request_rec *r)
+{
+    if (config_of(r)->choice && r->allowed &&
+        r->status == HTTP_METHOD_NOT_ALLOWED) {
+        r->allowed_methods->method_mask |= r->allowed;
+        ap_add_output_filter("CGIROUTE_ALLOW", NULL, r, r->connection);
+    }
+}
+
+static apr_status_t allow_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    apr_table_t *headers = f->r->headers_out;
+    const char *allow = apr_table_get(headers, "Allow");
+    const apr_size_t m = strlen(",TRACE"), n = allow ? strlen(allow) : 0;
+
+    if (n > m && !strcmp(allow + n - m, ",TRACE")) {
+        apr_table_setn(headers, "Allow",
+                       apr_pstrmemdup(f->r->pool, allow, n - m));
+    }
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
 }
 
 static int handler(request_rec *r)
@@ -438,6 +468,10 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_fixups(set_environment, env, NULL, APR_HOOK_MIDDLE);
     ap_hook_fixups(forget_type, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_insert_error_filter(insert_error_filter, NULL, NULL,
+                                APR_HOOK_MIDDLE);
+    ap_register_output_filter("CGIROUTE_ALLOW", allow_filter, NULL,
+                              AP_FTYPE_CONTENT_SET);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
     /* core.c has handlers at both ends: not by its name */
     ap_hook_handler(keep_source, NULL, NULL, APR_HOOK_REALLY_LAST - 1);

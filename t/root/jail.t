@@ -285,16 +285,20 @@ SKIP: {
 
 my $example = "$CGITest::Server::t/../conf/examples/chroot-by-host.conf";
 SKIP: {
-    skip 'no conf/examples/chroot-by-host.conf', 4 if !-e $example;
+    skip 'no conf/examples/chroot-by-host.conf', 8 if !-e $example;
     put("$jail/bin/site", $show, 0755);
-    my $e = CGITest::Server->start(conf => <<"END");
+    # with what its comment offers
+    my $changed = put("$dir/example.conf",
+        slurp($example) =~ s/^    # (?=AllowMethods)/    /mr);
+    my $e = CGITest::Server->start(modules => ['allowmethods'],
+        conf => <<"END");
 <Directory "$dir">
     Require all granted
 </Directory>
 Define JAIL "$jail"
 Define JAIL_USER daemon
 Define JAIL_GROUP 23456
-Include "$example"
+Include "$changed"
 END
     my $daemon = getpwnam 'daemon';
     my $r = told(ask('/x/y', where => $e->where, host => 'a.example'));
@@ -305,6 +309,10 @@ END
         'a host without directory');
     is(told(ask('/', where => $e->where, host => undef, version => '1.0'))
         ->{cwd}, '/host/0', 'no host');
+    is(ask('/', where => $e->where, host => 'a.example', method => $_)->status,
+        405, "AllowMethods: no $_") for qw(TRACE PUT OPTIONS);
+    is(ask('/', where => $e->where, host => 'a.example', method => 'POST',
+        body => 'x')->status, 200, 'AllowMethods: POST');
 }
 
 my ($said, $status) = $s->configtest;
