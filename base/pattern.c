@@ -22,7 +22,7 @@ struct route_pattern_t {
     pcre2_code *code;
     int groups;
     int jit;
-    const char *prefix;
+    const char *prefix, *rest;
 };
 
 /* What a thread keeps from match to match. */
@@ -175,8 +175,11 @@ const char *route_pattern_compile(apr_pool_t *p, route_pattern_t **pattern,
     pat->groups = (int)groups + 1;
 
     pcre2_pattern_info(pat->code, PCRE2_INFO_ALLOPTIONS, &options);
-    pat->prefix =
-        (options & PCRE2_ANCHORED) ? route_prefix_of_regex(p, regex) : "";
+    pat->prefix = "";
+    pat->rest = regex;
+    if (options & PCRE2_ANCHORED) {
+        pat->prefix = route_prefix_of_regex(p, regex, &pat->rest);
+    }
 
     /* Where machine code is forbidden (SELinux), PCRE2 interprets. */
     pat->jit = pcre2_jit_compile(pat->code, PCRE2_JIT_COMPLETE) == 0;
@@ -256,4 +259,9 @@ int route_pattern_has_jit(const route_pattern_t *pattern)
 const char *route_pattern_prefix(const route_pattern_t *pattern)
 {
     return pattern->prefix;
+}
+
+const char *route_pattern_rest(const route_pattern_t *pattern)
+{
+    return pattern->rest;
 }

@@ -72,4 +72,11 @@ int route_pattern_has_jit(const route_pattern_t *pattern);
  */
 const char *route_pattern_prefix(const route_pattern_t *pattern);
 
+/**
+ * What stands behind that text in the expression. When that is "", every
+ * subject that begins with the text matches, up to the text's end; with "$"
+ * only the text itself.
+ */
+const char *route_pattern_rest(const route_pattern_t *pattern);
+
 #endif /* ROUTE_PATTERN_H */

@@ -124,12 +124,14 @@ static int keeps_last(const char *s)
     }
 }
 
-const char *route_prefix_of_regex(apr_pool_t *p, const char *regex)
+const char *route_prefix_of_regex(apr_pool_t *p, const char *regex,
+                                  const char **rest)
 {
     const char *s = regex;
     char *prefix, *out;
     int keeps;
 
+    *rest = regex;
     if (*s != '^' || may_alternate(s)) {
         return "";
     }
@@ -151,6 +153,7 @@ const char *route_prefix_of_regex(apr_pool_t *p, const char *regex)
         out--;
     }
     *out = '\0';
+    *rest = s;
     return prefix;
 }
 

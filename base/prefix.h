@@ -13,9 +13,11 @@
 /**
  * The literal bytes after a leading "^". The caller knows that PCRE2 calls
  * the pattern anchored.
- * @return allocated from p; "" when in doubt
+ * @param rest set to what stands behind them: "" when that is nothing
+ * @return allocated from p; "", and all of regex as rest, when in doubt
  */
-const char *route_prefix_of_regex(apr_pool_t *p, const char *regex);
+const char *route_prefix_of_regex(apr_pool_t *p, const char *regex,
+                                  const char **rest);
 
 typedef struct route_prefix_table_t route_prefix_table_t;
 

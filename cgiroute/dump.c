@@ -15,10 +15,92 @@ static const char *optional(apr_pool_t *p, const char *key,
              : "";
 }
 
+/* ---- routes that never answer ------------------------------------------ */
+
+/* A route, and what all URLs that it answers have in common. */
+typedef struct entry_t {
+    const cgiroute_t *route;
+    const char *prefix; /* they begin with it, */
+    int ends;           /* and there with a name of the path */
+    int is_prefix;      /* the expression demands no more than that */
+    int is_final;       /* it never passes over what its expression has */
+} entry_t;
+
+static int has_references(const route_path_t *path)
+{
+    return route_template_has_references(path->script) ||
+           (path->dir && route_template_has_references(path->dir)) ||
+           (path->chroot && route_template_has_references(path->chroot));
+}
+
+/* A file that every URL of the route leads to, and that is there. */
+static int has_file(apr_pool_t *p, const cgiroute_t *route)
+{
+    const route_match_t none = {0};
+    route_place_t place;
+    apr_finfo_t info;
+
+    return !has_references(&route->path) &&
+           !route_path_expand(p, &route->path, &none, "", &place) &&
+           apr_stat(&info, place.script, APR_FINFO_TYPE, p) == APR_SUCCESS &&
+           info.filetype == APR_REG;
+}
+
+static entry_t entry_of(apr_pool_t *p, const cgiroute_t *route)
+{
+    const char *text = route_pattern_prefix(route->pattern);
+    const char *rest = route_pattern_rest(route->pattern);
+    entry_t entry = {route};
+
+    entry.prefix = apr_pstrcat(p, route->base, text, NULL);
+    /* Without a text of its own the <Location> or the path's first slash is
+     * the end of a name. */
+    entry.ends = !*text || !strcmp(rest, "$") || (!*rest && !route->path_info);
+    entry.is_prefix = !*rest && (!*text || *text == '/');
+    entry.is_final = route->is_static || has_file(p, route);
+    return entry;
+}
+
+static int same_text(const route_template_t *a, const route_template_t *b)
+{
+    return a && b ? !strcmp(route_template_text(a), route_template_text(b))
+                  : a == b;
+}
+
+/* Whether the earlier route has every URL of the later one, for sure. What an
+ * expression matches can be told only of literal text, and of the same
+ * expression. */
+static int hides(const entry_t *earlier, const entry_t *later)
+{
+    const cgiroute_t *a = earlier->route, *b = later->route;
+    const apr_size_t n = strlen(earlier->prefix);
+    const int same = !strcmp(a->regex, b->regex) && !strcmp(a->base, b->base);
+    const char behind = strncmp(earlier->prefix, later->prefix, n) == 0
+                            ? later->prefix[n]
+                            : 'x';
+
+    if (!(same && (a->path_info || !b->path_info)) &&
+        !(earlier->is_prefix && (behind == '/' || (!behind && later->ends)))) {
+        return 0;
+    }
+    /* or both pass over, since both lead to the same file */
+    return earlier->is_final ||
+           (!b->is_static && same_text(a->path.script, b->path.script) &&
+            same_text(a->path.dir, b->path.dir) &&
+            same_text(a->path.chroot, b->path.chroot) &&
+            (same || !has_references(&a->path)));
+}
+
+/* ---- output ------------------------------------------------------------ */
+
 static void dump_route(apr_pool_t *p, apr_file_t *out, const cgiroute_t *route,
-                       int number)
+                       int number, int hidden_by)
 {
     const char *exec = "";
+    const char *note =
+        hidden_by ? apr_psprintf(p, ": never answers, since %d comes first",
+                                 hidden_by)
+                  : "";
     int i;
 
     for (i = 0; route->exec && route->exec[i]; i++) {
@@ -29,7 +111,7 @@ static void dump_route(apr_pool_t *p, apr_file_t *out, const cgiroute_t *route,
         exec = apr_pstrcat(p, exec, "\"", NULL);
     }
     apr_file_printf(
-        out, "  %5d  %s%s%s%s%s%s%s%s%s%s%s%s%s%s%s (%s:%d)\n", number,
+        out, "  %5d  %s%s%s%s%s%s%s%s%s%s%s%s%s%s%s (%s:%d)%s\n", number,
         *route->base ? route->base : "", *route->base ? " " : "",
         *route->regex ? route->regex : "\"\"",
         apr_pstrcat(p, " ", route_template_text(route->path.script), NULL),
@@ -40,14 +122,15 @@ static void dump_route(apr_pool_t *p, apr_file_t *out, const cgiroute_t *route,
         route->user ? route->user : "", route->group ? " group=" : "",
         route->group ? route->group : "",
         optional(p, "chroot", route->path.chroot),
-        route->section ? " <section>" : "", route->file, route->line);
+        route->section ? " <section>" : "", route->file, route->line, note);
 }
 
 static void dump_server(apr_pool_t *p, apr_file_t *out, const server_rec *s)
 {
     const cgiroute_server_t *conf =
         ap_get_module_config(s->module_config, &cgiroute_module);
-    int number = 0;
+    apr_array_header_t *entries = apr_array_make(p, 16, sizeof(entry_t));
+    int i, k;
 
     if (s->is_virtual) {
         apr_file_printf(out, "virtual host %s (%s:%u)\n",
@@ -58,15 +141,21 @@ static void dump_server(apr_pool_t *p, apr_file_t *out, const server_rec *s)
         apr_file_printf(out, "main server\n");
     }
     for (; conf; conf = conf->main) {
-        int i;
-
         for (i = 0; i < conf->routes->nelts; i++) {
-            dump_route(p, out,
-                       APR_ARRAY_IDX(conf->routes, i, const cgiroute_t *),
-                       ++number);
+            APR_ARRAY_PUSH(entries, entry_t) = entry_of(
+                p, APR_ARRAY_IDX(conf->routes, i, const cgiroute_t *));
         }
     }
-    if (number == 0) {
+    for (i = 0; i < entries->nelts; i++) {
+        const entry_t *entry = &APR_ARRAY_IDX(entries, i, entry_t);
+
+        for (k = 0;
+             k < i && !hides(&APR_ARRAY_IDX(entries, k, entry_t), entry);
+             k++) {
+        }
+        dump_route(p, out, entry->route, i + 1, k < i ? k + 1 : 0);
+    }
+    if (!entries->nelts) {
         apr_file_printf(out, "         none\n");
     }
 }

@@ -26,6 +26,16 @@ static void prefix(const char *regex, const char *expected)
            apr_psprintf(pool, "C12: %s begins with \"%s\"", regex, expected));
 }
 
+/* What stands behind the prefix. */
+static void rest(const char *regex, const char *expected)
+{
+    route_pattern_t *pattern = NULL;
+
+    route_pattern_compile(pool, &pattern, regex);
+    tap_is(pattern ? route_pattern_rest(pattern) : "no pattern", expected,
+           apr_psprintf(pool, "C10: the rest of %s", regex));
+}
+
 /* Candidates for text, as "0 3 7". */
 static const char *candidates(const route_prefix_table_t *table,
                               const char *text)
@@ -137,10 +147,20 @@ static void random_regexes(void)
                     text[j] = "ab/.A|("[rand() % 7];
                 }
                 text[length] = '\0';
-                if (route_pattern_match(p, pattern, text, &m) ==
-                    ROUTE_MATCH_YES) {
+                const char *behind = route_pattern_rest(pattern);
+                const int begins = !strncmp(text, start, strlen(start));
+                const int is = route_pattern_match(p, pattern, text, &m) ==
+                               ROUTE_MATCH_YES;
+
+                if ((!*behind &&
+                     (is != begins || (is && m.end != strlen(start)))) ||
+                    (!strcmp(behind, "$") && is != !strcmp(text, start))) {
+                    wrong++;
+                    printf("# %s is no plain text: %s\n", regex, text);
+                }
+                if (is) {
                     matched++;
-                    if (strncmp(text, start, strlen(start))) {
+                    if (!begins) {
                         wrong++;
                         printf("# %s matches %s, prefix %s\n", regex, text,
                                start);
@@ -213,6 +233,19 @@ int main(void)
     prefix("", "");
     prefix("^", "");
     prefix("^$", "");
+
+    rest("^/a", "");
+    rest("^/a\\.b", "");
+    rest("^/a\\.b$", "$");
+    rest("^/ab*", "*");
+    rest("^/a(b)", "(b)");
+    rest("", "");
+    rest("^", "");
+    rest("^$", "$");
+    rest("/a", "/a");
+    rest("^/a|^/b", "^/a|^/b");
+    rest("(?m)^/a", "(?m)^/a");
+    rest("^/a\\Qb", "^/a\\Qb");
 
     table = route_prefix_table_make(pool, list, 8);
     tap_is(candidates(table, "/cgi-bin/xy"), "0 1 2 3 5 6 7", "C12: all");
