@@ -7,7 +7,7 @@
  * and must therefore never see it. httpd calls every module that has a
  * directive of that name, core last, and reads the directive's arguments
  * anew for each: so our setters, called first, write the other words back
- * to the directive. Everything that is wrong with a line stays in it, for
+ * to the directive. What is wrong with the other words stays in the line, for
  * core to complain about in its own words.
  */
 
@@ -72,9 +72,12 @@ static apr_array_header_t *split_options(apr_pool_t *p, const char *args)
 }
 
 /* Will core refuse this sequence of words, whatever they mean? These are
- * its rules for mixing, and for All and None. */
-static int sequence_is_wrong(const apr_array_header_t *words)
+ * its rules for mixing, and for All and None.
+ * @return NULL if not, else its sentence about mixing, or "" */
+static const char *sequence_error(const apr_array_header_t *words)
 {
+    static const char mixed[] =
+        "Either all Options must start with + or -, or no Option may.";
     const option_word_t *word = (const option_word_t *)words->elts;
     int relative = 0, all_or_none = 0;
     int i;
@@ -82,19 +85,31 @@ static int sequence_is_wrong(const apr_array_header_t *words)
     for (i = 0; i < words->nelts; i++) {
         if (word[i].action) {
             if (i > 0 && !relative && !all_or_none) {
-                return 1;
+                return mixed;
             }
             relative = 1;
         }
         else if (relative) {
-            return 1;
+            return mixed;
         }
         if (!strcasecmp(word[i].name, "None") ||
             !strcasecmp(word[i].name, "All")) {
             if (i > 0 || relative) {
-                return 1;
+                return "";
             }
             all_or_none = 1;
+        }
+    }
+    return NULL;
+}
+
+static int names_word(const apr_array_header_t *words)
+{
+    int i;
+
+    for (i = 0; i < words->nelts; i++) {
+        if (!strcasecmp(APR_ARRAY_IDX(words, i, option_word_t).name, WORD)) {
+            return 1;
         }
     }
     return 0;
@@ -149,7 +164,8 @@ const char *runscripts_options_set(cmd_parms *cmd, void *dir_,
     const char *original = original_args(cmd, args);
     apr_array_header_t *words = split_options(cmd->temp_pool, original);
     const option_word_t *word = (const option_word_t *)words->elts;
-    int named = 0;
+    int named = names_word(words);
+    const char *error;
     int i;
 
     for (i = 0; i < words->nelts; i++) {
@@ -159,8 +175,12 @@ const char *runscripts_options_set(cmd_parms *cmd, void *dir_,
                                 word[i].name);
         }
     }
-    if (words->nelts == 0 || sequence_is_wrong(words)) {
+    if (words->nelts == 0) {
         return NULL;
+    }
+    if ((error = sequence_error(words)) != NULL) {
+        /* Core might say first that RunScripts is not allowed. */
+        return named && *error ? error : NULL;
     }
 
     for (i = 0; i < words->nelts; i++) {
@@ -178,7 +198,6 @@ const char *runscripts_options_set(cmd_parms *cmd, void *dir_,
                                 is_ours ? WORD : "All");
         }
         apply_word(&dir->option, &word[i]);
-        named |= is_ours;
     }
     dir->option.hide = dir->option.on;
     if (ap_check_cmd_context(cmd, NOT_IN_FILES)) {

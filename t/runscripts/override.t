@@ -86,6 +86,10 @@ my @cases = (
     ['AllowOverride All', 'Options RunScripts None',
         "'Options None' must be the first"],
     ['AllowOverride All', 'Options +RunScripts Indexes', 'Either all Options'],
+    # Of these core would say that RunScripts is not allowed.
+    (map { ['AllowOverride Options=RunScripts,Indexes', "Options $_",
+        'Either all Options must start with + or -, or no Option may.'] }
+        'RunScripts +Indexes', '+RunScripts Indexes', 'Indexes +RunScripts'),
     ['AllowOverride All', 'Options RunScript',
         'Illegal option RunScript, must be RunScripts'],
 );
