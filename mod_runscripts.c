@@ -395,6 +395,27 @@ static int is_dav_leak(const request_rec *r)
     return r->method_number == M_COPY || r->method_number == M_MOVE;
 }
 
+/* A cover sheet has no suffix that mod_mime could know. After mod_mime_magic,
+ * and before ForceType of core. */
+static int type_cover_sheet(request_rec *r)
+{
+    const runscripts_dir_t *dir = dir_of(r);
+    apr_finfo_t info;
+    const char *type;
+
+    if (!dir->option.on || r->content_type || state_of(r) || r->proxyreq ||
+        r->finfo.filetype != APR_REG || !is_get(r) ||
+        (!find_suffixed(r, runscripts_suffixes(dir), &info) &&
+         !find_suffixed(r, runscripts_nph_suffixes(dir), &info))) {
+        return DECLINED;
+    }
+    if ((type = runscripts_type_of(r->filename, r->pool)) == NULL) {
+        return DECLINED;
+    }
+    ap_set_content_type(r, type);
+    return OK;
+}
+
 static int fixup_script(request_rec *r)
 {
     const runscripts_request_t *state = state_of(r);
@@ -453,11 +474,14 @@ static void register_hooks(apr_pool_t *p)
     static const char *const mod_info[] = {"mod_info.c", NULL};
     static const char *const redirecting[] = {"mod_rewrite.c", "mod_alias.c",
                                               NULL};
+    static const char *const typing[] = {"mod_mime.c", "mod_mime_magic.c",
+                                         NULL};
 
     cgi_exec_register_hooks(p);
     ap_hook_check_config(check_config, NULL, mod_info, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_perdir_config(choose, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_type_checker(type_cover_sheet, typing, NULL, APR_HOOK_LAST);
     ap_hook_fixups(fixup_hidden, redirecting, NULL, APR_HOOK_MIDDLE);
     ap_hook_fixups(fixup_script, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);

@@ -6,6 +6,7 @@
  *   mod_runscripts.c       configuration, hooks, "which script is this URL?"
  *   runscripts/options.c   the word RunScripts in Options and AllowOverride
  *   runscripts/names.c     suffixes, and names that are never served
+ *   runscripts/type.c      media type of a cover sheet
  *   runscripts/speling.c   keeps such names out of mod_speling's answers
  */
 #ifndef RUNSCRIPTS_H
@@ -114,6 +115,12 @@ runscripts_kind_e runscripts_name_kind(const runscripts_dir_t *dir,
 /** Is this the name or path of a file that is never served: a script's
  * source, or an editor's copy? @return 1 or 0. */
 int runscripts_name_hidden(const runscripts_dir_t *dir, const char *name);
+
+/* --- type.c --- */
+
+/** Media type of a file by its first bytes: text/html, text/plain, or NULL:
+ * it is no text, or can't be read. */
+const char *runscripts_type_of(const char *path, apr_pool_t *p);
 
 /* --- speling.c --- */
 
