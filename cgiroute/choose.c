@@ -219,6 +219,60 @@ static outcome_e set_path_info(attempt_t *a, const char *rest)
     return CHOSEN;
 }
 
+/* ---- the directory, and what of the URL stands for it ------------------- */
+
+/* The last name of a path. */
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* As Alias has it, so that mod_rewrite finds its way back to a URL: what
+ * precedes the file's name in SCRIPT_NAME. Where SCRIPT_NAME does not end with
+ * that name (or its directory: an index), no URL is the directory's. */
+static const char *context_prefix(apr_pool_t *p, const char *script_name,
+                                  const char *file)
+{
+    const char *name = last_name(script_name);
+    const apr_size_t n = (apr_size_t)(name - script_name);
+    const apr_size_t m = (apr_size_t)(last_name(file) - file);
+
+    if ((!*name || !strcmp(name, last_name(file))) && n > m &&
+        script_name[n - m - 1] == '/' &&
+        !strncmp(script_name + n - m, file, m)) {
+        return apr_pstrmemdup(p, script_name, n - m - 1);
+    }
+    return script_name;
+}
+
+/* All as the program sees it: with chroot= from inside. */
+static void set_context(const request_rec *r, cgiroute_choice_t *c)
+{
+    const apr_size_t outside = strlen(c->place.chroot);
+    const char *script = c->place.script;
+    const char *file = *route_template_literal(c->route->path.script) == '/'
+                           ? last_name(script)
+                           : script + c->place.fixed;
+    const char *script_name =
+        apr_pstrmemdup(r->pool, r->uri, strlen(r->uri) - strlen(c->path_info));
+
+    if (file > script + outside + 1) {
+        c->context_root =
+            apr_pstrmemdup(r->pool, script + outside,
+                           (apr_size_t)(file - script - 1) - outside);
+    }
+    else {
+        c->context_root = "/";
+    }
+    c->context_prefix = context_prefix(r->pool, script_name, file);
+    if (outside) {
+        c->document_root =
+            c->place.work_dir ? c->place.work_dir : c->context_root;
+    }
+}
+
 /* ---- one route --------------------------------------------------------- */
 
 /* The part of the URL's path below the route's <Location>, or NULL. */
@@ -403,6 +457,9 @@ int cgiroute_choose(request_rec *r, cgiroute_early_t *early)
     if (outcome == PASSED_OVER) {
         work = *a.doubt;
         a.route = work.route;
+    }
+    if (!work.status) {
+        set_context(r, &work);
     }
     early->choice = apr_pmemdup(r->pool, &work, sizeof(work));
     early->choice->values = apr_table_make(r->pool, 4);

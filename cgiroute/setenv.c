@@ -4,6 +4,7 @@
 
 #include "apr_lib.h"
 #include "apr_strings.h"
+#include "http_core.h"
 
 #include "cgiroute/route.h"
 
@@ -48,7 +49,8 @@ int cgiroute_is_server_variable(const char *name)
     for (i = 0; i < sizeof(server_variables) / sizeof(*server_variables);
          i++) {
         if (same_name(name, server_variables[i])) {
-            return 1;
+            /* spelled so, it is the route's to set: see keep_environment */
+            return strcmp(name, "DOCUMENT_ROOT") != 0;
         }
     }
     return 0;
@@ -119,5 +121,13 @@ static int set_value(void *baton, const char *name, const char *value)
 
 void cgiroute_keep_environment(request_rec *r)
 {
-    apr_table_do(set_value, r, config_of(r)->choice->values, NULL);
+    const cgiroute_choice_t *choice = config_of(r)->choice;
+    const char *root = apr_table_get(choice->values, "DOCUMENT_ROOT");
+
+    apr_table_do(set_value, r, choice->values, NULL);
+    /* httpd sets these variables last of all, from what it is told here */
+    if (root || choice->document_root) {
+        ap_set_document_root(r, root ? root : choice->document_root);
+    }
+    ap_set_context_info(r, choice->context_prefix, choice->context_root);
 }

@@ -42,6 +42,7 @@ my $conf = <<"END";
 <CGIRoute "^/jail/([^/]*)" /bin/show chroot="$dir/jails/\\1/root"
         user=12345 group=23456>
     SetEnv JAIL "/srv/\\1"
+    SetEnv DOCUMENT_ROOT "/bin/\\1"
 </CGIRoute>
 CGIRoute "^/exec/([a-z]+)" "\\1.sh" dir=/cgi exec="/bin/sh -e" chroot="$jail" \\
     user=12345 group=23456
@@ -90,6 +91,8 @@ is($env{PATH_INFO}, "/a b/\xc3\xa4/c", 'PATH_INFO: the whole decoded path');
 is($env{SCRIPT_NAME}, '', 'SCRIPT_NAME: empty');
 is($env{QUERY_STRING}, 'd=e%20f&g', 'QUERY_STRING: as it came');
 is($env{PATH}, '/bin', 'C7: PATH is /bin');
+is("$env{DOCUMENT_ROOT} $env{CONTEXT_DOCUMENT_ROOT}", '/host/a.example /bin',
+    'DOCUMENT_ROOT: dir=, as seen from there');
 is($env{GATEWAY_INTERFACE}, 'CGI/1.1', 'GATEWAY_INTERFACE');
 is($env{SERVER_NAME}, 'a.example', 'SERVER_NAME: the host');
 is($env{SERVER_PROTOCOL}, 'HTTP/1.1', 'SERVER_PROTOCOL');
@@ -158,6 +161,7 @@ $r = told(ask('/jail/one/x'));
 is("$r->{ids} $r->{cwd} $r->{root}", '12345 23456 23456 /bin /bin /cgi /in-jail',
     'chroot= with a reference');
 is($r->{env}{JAIL}, '/srv/one', 'and its variable');
+is($r->{env}{DOCUMENT_ROOT}, '/bin/one', 'its DOCUMENT_ROOT');
 is("$r->{env}{SCRIPT_NAME}$r->{env}{PATH_INFO}", '/jail/one/x', 'its URL');
 status_is('/jail/three', 404, 'a root that is not there');
 status_is('/jail/', 404, 'no name');
@@ -175,7 +179,10 @@ is($res->body, "0 /cgi/words.sh bin\ncgi\next\nhost\nin-jail\n",
 status_is('/exec/none', 404, 'no such script');
 unlike(ask('/exec/outside')->body, qr/secret/,
     'a link that leads out of the jail is none in it');
-is(told(ask('/cgi/show'))->{cwd}, '/cgi', 'A21: the script\'s directory');
+$r = told(ask('/cgi/show/x'));
+is($r->{cwd}, '/cgi', 'A21: the script\'s directory');
+is(join(' ', @{$r->{env}}{qw(DOCUMENT_ROOT CONTEXT_DOCUMENT_ROOT
+    CONTEXT_PREFIX)}), '/cgi /cgi /cgi', 'is DOCUMENT_ROOT, too');
 $mark = $s->mark;
 status_is('/sh/missing', 500, 'an interpreter that the jail does not have');
 ok($s->log_until($mark, qr{its interpreter /usr/bin/perl does not exist}),
@@ -187,6 +194,8 @@ is(told(ask('/opt/a.example'))->{status}, 404, '(no such host)');
 $r = told(ask('/ext/prog/more'));
 is("$r->{ids} $r->{cwd} $r->{env}{PATH_INFO}", '12345 23456 23456 /ext /more',
     'static=on: a script');
+is("$r->{env}{DOCUMENT_ROOT} $r->{env}{CONTEXT_PREFIX}", '/ext /ext',
+    'its DOCUMENT_ROOT');
 is(told(ask('/ext/sub/prog'))->{cwd}, '/ext/sub', 'one below');
 is(told(ask('/ext/sub/deep/'))->{cwd}, '/ext/sub/deep', 'an index');
 is(told(ask('/sub/prog'))->{cwd}, '/ext/sub', 'SCRIPT with a directory');

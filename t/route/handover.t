@@ -62,6 +62,7 @@ for my $way (sort keys %ways) {
     SetEnv DATA "/srv/\\1"
     SetEnv HTTP_X_ROUTE "route \\1"
     SetEnv REMOTE_USER "nobody at all"
+    SetEnv DOCUMENT_ROOT "/srv/root/\\1"
     $ways{$way}
 </CGIRoute>
 EOC
@@ -69,7 +70,8 @@ EOC
 my @names = qw(SHOW_NAME SCRIPT_FILENAME SCRIPT_NAME PATH_INFO PATH_TRANSLATED
                QUERY_STRING REQUEST_METHOD DATA HTTP_X_ROUTE HTTP_X_OTHER
                REMOTE_USER CONTENT_LENGTH CONTENT_TYPE SERVER_NAME
-               SERVER_PORT SERVER_PROTOCOL REQUEST_URI);
+               SERVER_PORT SERVER_PROTOCOL REQUEST_URI DOCUMENT_ROOT
+               CONTEXT_DOCUMENT_ROOT CONTEXT_PREFIX);
 # Method, URL behind the way's own part, headers
 my @requests = (
     ['GET', '/a/show'],
