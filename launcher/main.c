@@ -351,7 +351,6 @@ static void start(const cgi_wire_request_t *request,
     script->stderr_fd = -1;
     script->kill_timeout = apr_time_from_msec((apr_time_t)request->kill_ms);
     script->control_fd = fds[CGI_FD_CONTROL];
-    launcher_note(script->control_fd, CGI_NOTE_STARTED, proc.pid, 0);
     fds[CGI_FD_CONTROL] = -1; /* ours from here on */
     apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), script);
 

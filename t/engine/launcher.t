@@ -73,6 +73,53 @@ push @sections, sub {
     is_deeply([$own->stop], [], 'C18 nothing is left at the end');
 };
 
+# C18: launchers are killed again and again while bodies stream: each arrives
+# whole, at one run of its script.
+push @sections, sub {
+    my $own = CGITest::Server->start(conf => <<'END');
+Alias /s "@root@/s"
+<Directory "@root@/s">
+    Options +RunScripts
+    Require all granted
+</Directory>
+END
+    my $runs = $own->root . '/runs';
+    $own->file('runs', '', 0666);
+    $own->file('s/post.doit', "#!/bin/sh\necho \$QUERY_STRING >>$runs\n"
+        . "printf 'Content-Type: text/plain\\n\\n'\nwc -c\n", 0755);
+    my $end = time + 5;
+    my ($kills, @load) = parallel(sub {
+        my $n = 0;
+        while (time < $end) {
+            sleep 0.15;
+            $n += kill 'KILL', $own->launchers;
+        }
+        return $n;
+    }, map { my $part = $_; sub {
+        my ($n, @bad) = (0);
+        my $body = 'x' x 200_000;
+        while (time < $end) {
+            my $res = eval {
+                CGITest::HTTP->once($own->where, 'POST',
+                    "/s/post?$part-" . ++$n, body => $body, timeout => 20);
+            };
+            push @bad, $res ? text_of($res) : "$@"
+                unless $res && $res->status == 200
+                && $res->body =~ /^\s*200000$/;
+        }
+        return {n => $n, bad => \@bad};
+    } } 1 .. 6);
+    my @bad = map { @{$_->{bad}} } @load;
+    my $n = 0;
+    $n += $_->{n} for @load;
+    is(scalar @bad, 0, "C18 $kills launchers killed: $n bodies are whole")
+        or diag join "\n", splice @bad, 0, 5;
+    my %runs;
+    $runs{$_}++ for split /\n/, CGITest::Proc::slurp($runs);
+    is((grep { $_ > 1 } values %runs), 0, 'C18 and no script ran twice');
+    is_deeply([$own->stop], [], 'C18 nothing is left at the end');
+};
+
 # C18: a script of a launcher that is killed; its request goes on.
 push @sections, sub {
     my $own = CGITest::Server->start;

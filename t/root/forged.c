@@ -7,6 +7,8 @@
  */
 /* link: base/identity.c base/wire.c */
 
+#include <sys/ptrace.h>
+
 #include "worker.h"
 
 static int quiet_fds; /* descriptors of a launcher that has nothing to do */
@@ -499,7 +501,7 @@ static void held(void)
     other.argv = LIST("sh", "-c", "echo other");
     tap_is(ask(&other), "other\n", "a launcher of the workers' user");
     be_root();
-    fd = open(path, O_RDWR | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
     must(fd >= 0 && !fcntl(fd, F_SETLEASE, F_WRLCK), "a lease");
     be_worker();
     request.path = path;
@@ -518,7 +520,7 @@ static void held(void)
     begun = apr_time_now();
     /* held for good: it ends with its request */
     be_root();
-    fd = open(path, O_RDWR | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
     must(fd >= 0 && !fcntl(fd, F_SETLEASE, F_WRLCK), "a lease");
     be_worker();
     call = call_make();
@@ -528,6 +530,61 @@ static void held(void)
     tap_ok(is_gone(note.value, 3000), "ends with its request");
     close(fd);
     launcher_kill();
+}
+
+/* Kill the launcher as soon as it has made the script's process, which has
+ * not run yet. @return that process */
+static pid_t kill_at_fork(call_t *call, const cgi_wire_request_t *request)
+{
+    const long options =
+        PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+    unsigned long pid = 0;
+    int status;
+
+    be_root();
+    must(!ptrace(PTRACE_SEIZE, launcher.pid, 0, options), "tracing");
+    be_worker();
+    must(!call_request(call, request), "sending");
+    must(waitpid(launcher.pid, &status, __WALL) == launcher.pid &&
+             WIFSTOPPED(status) && status >> 16,
+         "a process is made");
+    be_root();
+    must(!ptrace(PTRACE_GETEVENTMSG, launcher.pid, 0, &pid), "its number");
+    launcher_kill();
+    be_root();
+    must(waitpid((pid_t)pid, &status, __WALL) == (pid_t)pid &&
+             !ptrace(PTRACE_DETACH, (pid_t)pid, 0, 0),
+         "letting it run");
+    be_worker();
+    return (pid_t)pid;
+}
+
+/* A script runs, and there is no launcher to say so. */
+static void killed_at_fork(void)
+{
+    cgi_wire_request_t request = forged(0, NULL);
+    cgi_note_t note;
+    int limited;
+
+    request.argv = LIST("sh", "-c", "echo here");
+    request.limit[CGI_LIMIT_CPU].rlim_cur = 5;
+    request.limit[CGI_LIMIT_CPU].rlim_max = 5;
+    for (limited = 0; limited < 2; limited++) {
+        call_t call = call_make();
+        pid_t pid;
+
+        request.limits = limited ? 1u << CGI_LIMIT_CPU : 0;
+        launcher_start(program, LIST("-u", "65534", "-g", "65534"), -1,
+                       apr_pstrcat(pool, dir, "/log", NULL));
+        pid = kill_at_fork(&call, &request);
+        tap_ok(call_note(&call, &note) == CGI_NOTE_STARTED &&
+                   note.value == pid,
+               "the launcher is killed at the fork: the worker knows the "
+               "script's process");
+        tap_is(call_output(&call), "here\n", "which runs");
+        tap_ok(!call_note(&call, &note), "and no more is said of it");
+        call_close(&call);
+    }
 }
 
 static void ends(void)
@@ -629,5 +686,6 @@ int main(int argc, char **argv)
     ends();
     other_launchers();
     held();
+    killed_at_fork();
     return tap_done();
 }
