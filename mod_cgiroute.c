@@ -217,12 +217,6 @@ static int set_environment(request_rec *r)
     if (!conf->choice) {
         return DECLINED;
     }
-    /* php-cgi refuses to run without: it is proof that no query reached the
-     * program unchecked. An internal redirect has set it to its own status. */
-    if (conf->choice->route->exec &&
-        !apr_table_get(r->subprocess_env, "REDIRECT_STATUS")) {
-        apr_table_setn(r->subprocess_env, "REDIRECT_STATUS", "200");
-    }
     if (conf->env) {
         cgiroute_set_environment(r);
     }

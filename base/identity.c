@@ -18,34 +18,24 @@
 /* Variables that a worker may give to a script of another user: those of
  * RFC 3875, and those that httpd's core and its modules are known to set. A
  * name ending in * is a beginning. Nothing that a program or its libraries
- * take orders from is here: LD_PRELOAD, SSL_CERT_FILE, TZ, IFS and so on. */
+ * take orders from is here: LD_PRELOAD, SSL_CERT_FILE, TZ, IFS and so on; nor
+ * PATH_TRANSLATED, which php-cgi may take for the script. */
+/* clang-format off */
 static const char *const env_known[] = {
-    "AUTHENTICATE_*", "AUTHORIZE_*",
-    "AUTH_TYPE",      "CONTENT_LENGTH",
-    "CONTENT_TYPE",   "CONTEXT_DOCUMENT_ROOT",
-    "CONTEXT_PREFIX", "DATE_GMT",
-    "DATE_LOCAL",     "DOCUMENT_ARGS",
-    "DOCUMENT_NAME",  "DOCUMENT_PATH_INFO",
-    "DOCUMENT_ROOT",  "DOCUMENT_URI",
-    "ERROR_NOTES",    "GATEWAY_INTERFACE",
-    "H2PUSH",         "H2_*",
-    "HTTP2",          "HTTPS",
-    "HTTP_*",         "LAST_MODIFIED",
-    "PATH_INFO",      "PATH_TRANSLATED",
-    "QUERY_STRING",   "QUERY_STRING_UNESCAPED",
-    "REDIRECT_*",     "REMOTE_ADDR",
-    "REMOTE_HOST",    "REMOTE_IDENT",
-    "REMOTE_PORT",    "REMOTE_USER",
-    "REQUEST_METHOD", "REQUEST_SCHEME",
-    "REQUEST_URI",    "SCRIPT_NAME",
-    "SCRIPT_URI",     "SCRIPT_URL",
-    "SERVER_*",       "SSL_CIPHER*",
-    "SSL_CLIENT_*",   "SSL_COMPRESS_METHOD",
-    "SSL_PROTOCOL",   "SSL_SECURE_RENEG",
-    "SSL_SERVER_*",   "SSL_SESSION_*",
-    "SSL_SRP_*",      "SSL_TLS_SNI",
-    "SSL_VERSION_*",  "UNIQUE_ID",
-    "USER_NAME",      NULL};
+    "AUTHENTICATE_*", "AUTHORIZE_*", "AUTH_TYPE", "CONTENT_LENGTH",
+    "CONTENT_TYPE", "CONTEXT_DOCUMENT_ROOT", "CONTEXT_PREFIX", "DATE_GMT",
+    "DATE_LOCAL", "DOCUMENT_ARGS", "DOCUMENT_NAME", "DOCUMENT_PATH_INFO",
+    "DOCUMENT_ROOT", "DOCUMENT_URI", "ERROR_NOTES", "GATEWAY_INTERFACE",
+    "H2PUSH", "H2_*", "HTTP2", "HTTPS", "HTTP_*", "LAST_MODIFIED", "PATH_INFO",
+    "QUERY_STRING", "QUERY_STRING_UNESCAPED", "REDIRECT_*", "REMOTE_ADDR",
+    "REMOTE_HOST", "REMOTE_IDENT", "REMOTE_PORT", "REMOTE_USER",
+    "REQUEST_METHOD", "REQUEST_SCHEME", "REQUEST_URI", "SCRIPT_NAME",
+    "SCRIPT_URI", "SCRIPT_URL", "SERVER_*", "SSL_CIPHER*", "SSL_CLIENT_*",
+    "SSL_COMPRESS_METHOD", "SSL_PROTOCOL", "SSL_SECURE_RENEG", "SSL_SERVER_*",
+    "SSL_SESSION_*", "SSL_SRP_*", "SSL_TLS_SNI", "SSL_VERSION_*", "UNIQUE_ID",
+    "USER_NAME",
+    NULL};
+/* clang-format on */
 
 /* ---- bytes -----------------------------------------------------------------
  */
@@ -399,19 +389,12 @@ static int name_is(const char *known, const char *entry, apr_size_t len)
 }
 
 /* Of a variable that the configuration does not set. */
-static int is_known(const char *entry, apr_size_t len,
-                    const cgi_identity_t *identity)
+static int is_known(const char *entry, apr_size_t len)
 {
     const char *const *known = env_known;
 
     /* A header Proxy is no proxy for the script (CVE-2016-5385). */
     if (name_is("HTTP_PROXY", entry, len)) {
-        return 0;
-    }
-    /* Means nothing in another root; and after an internal redirect php-cgi
-     * takes it for the script. */
-    if (name_is("PATH_TRANSLATED", entry, len) &&
-        (identity->root || identity->interpreter)) {
         return 0;
     }
     while (*known && !name_is(*known, entry, len)) {
@@ -477,7 +460,7 @@ static const char *const *make_env(const cgi_identity_t *identity,
             has_path |= name_is("PATH", entry, len);
             has_tz |= name_is("TZ", entry, len);
         }
-        else if (configured == 0 || !is_known(entry, len, identity)) {
+        else if (configured == 0 || !is_known(entry, len)) {
             continue;
         }
         *to++ = entry;

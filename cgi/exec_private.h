@@ -164,6 +164,10 @@ void cgi_variables_add(cgi_exec_t *x);
 /** Open what all requests of a worker share. Run at child_init. */
 void cgi_start_child_init(void);
 
+/** What follows "#!" in the script's first line, as far as this process may
+ * read it; or NULL. */
+const char *cgi_start_hashbang(cgi_exec_t *x);
+
 /** Make the pipes, ask a launcher for the script. @return OK or a status */
 int cgi_start(cgi_exec_t *x);
 

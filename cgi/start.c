@@ -40,12 +40,10 @@ static const char *script_file(cgi_exec_t *x)
                             : x->options->script;
 }
 
-/* Name the interpreter in the first line of a script, for the log. */
-static const char *interpreter_of(cgi_exec_t *x)
+const char *cgi_start_hashbang(cgi_exec_t *x)
 {
     char line[256];
     ssize_t n;
-    char *start, *end;
     int fd = open(script_file(x), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0) {
@@ -57,8 +55,19 @@ static const char *interpreter_of(cgi_exec_t *x)
         return NULL;
     }
     line[n] = '\0';
-    start = line + 2 + strspn(line + 2, " \t");
-    end = start + strcspn(start, " \t\r\n");
+    line[strcspn(line, "\n")] = '\0';
+    return apr_pstrdup(x->r->pool, line + 2 + strspn(line + 2, " \t"));
+}
+
+/* Name the interpreter in the first line of a script, for the log. */
+static const char *interpreter_of(cgi_exec_t *x)
+{
+    const char *start = cgi_start_hashbang(x), *end;
+
+    if (!start) {
+        return NULL;
+    }
+    end = start + strcspn(start, " \t\r");
     if (*end == '\r') { /* a common accident: it is part of the name */
         return apr_pstrcat(
             x->r->pool, apr_pstrndup(x->r->pool, start, (size_t)(end - start)),

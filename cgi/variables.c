@@ -66,11 +66,28 @@ static void drop_misspelled(apr_table_t *env)
     }
 }
 
+/* php-cgi runs nothing without REDIRECT_STATUS, which guards it against being
+ * asked for by URL as a program, with a file of the client's choice behind it
+ * (/cgi-bin/php-cgi/file). That it is the interpreter of a script, by exec= or
+ * behind "#!", is as good a proof: the file is one that the server has chosen.
+ * php-cgi itself does not begin with "#!". */
+static int has_interpreter(cgi_exec_t *x)
+{
+    const char *line;
+
+    if (x->options->interpreter) {
+        return 1;
+    }
+    line = cgi_start_hashbang(x);
+    return line && strstr(line, "php");
+}
+
 void cgi_variables_add(cgi_exec_t *x)
 {
     request_rec *r = x->r;
     apr_table_t *env = r->subprocess_env;
     const char *path = apr_table_get(env, "PATH"); /* of a SetEnv */
+    const int interpreted = has_interpreter(x);
 
     drop_misspelled(env);
     ap_add_common_vars(r);
@@ -80,10 +97,10 @@ void cgi_variables_add(cgi_exec_t *x)
     if (x->options->identity) {
         apr_table_setn(env, "PATH", path ? path : "/bin");
     }
-    /* A path that means nothing in another root; and after a redirect inside
-     * of httpd, php-cgi would run that file, which the URL chooses. */
-    if (x->options->root ||
-        (x->options->interpreter && apr_table_get(env, "REDIRECT_URL"))) {
+    /* After a redirect inside of httpd, php-cgi would run that file, which the
+     * URL chooses; the launcher takes it from nobody. */
+    if (x->options->identity ||
+        (interpreted && apr_table_get(env, "REDIRECT_URL"))) {
         apr_table_unset(env, "PATH_TRANSLATED");
     }
     if (x->spool_fd >= 0) {
@@ -97,8 +114,7 @@ void cgi_variables_add(cgi_exec_t *x)
     if (x->body_withheld) {
         apr_table_unset(env, "CONTENT_TYPE");
     }
-    if (x->options->interpreter && !apr_table_get(env, "REDIRECT_STATUS")) {
-        /* php-cgi takes it as the sign that a server has chosen the file */
+    if (interpreted && !apr_table_get(env, "REDIRECT_STATUS")) {
         apr_table_setn(env, "REDIRECT_STATUS", "200");
     }
 }

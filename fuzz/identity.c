@@ -177,7 +177,7 @@ static int is_harmless(const char *name)
 {
     static const char *const start[] = {
         "AUTH",    "CONTE",   "DATE_",   "DOCUM",    "ERROR_N",
-        "GATEW",   "H2",      "HTTP",    "LAST_",    "PATH_",
+        "GATEW",   "H2",      "HTTP",    "LAST_",    "PATH_I",
         "QUERY_",  "REDIREC", "REMOTE",  "REQUEST_", "SCRIPT",
         "SERVER_", "SSL_",    "UNIQUE_", "USER_N",   NULL};
     int i;
@@ -190,8 +190,8 @@ static int is_harmless(const char *name)
     return 0;
 }
 
-static void check_env(const cgi_identity_t *id, const char *script,
-                      const char *git, const char *const *env)
+static void check_env(const char *script, const char *git,
+                      const char *const *env)
 {
     int paths = 0, scripts = 0;
 
@@ -217,8 +217,7 @@ static void check_env(const cgi_identity_t *id, const char *script,
                 wrong("a value", name);
             }
         }
-        else if (!is_harmless(name) || (begins(name, "PATH_TRANSLATED=") &&
-                                        (id->root || id->interpreter))) {
+        else if (!is_harmless(name)) {
             wrong("a variable", name);
         }
     }
@@ -254,7 +253,7 @@ static void check(const cgi_wire_request_t *request, apr_pool_t *p)
             wrong("the working directory", safe.dir);
         }
         check_argv(id, safe.path, script, safe.argv);
-        check_env(id, script, request->values[0], safe.env);
+        check_env(script, request->values[0], safe.env);
     }
 }
 

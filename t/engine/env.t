@@ -197,9 +197,9 @@ my %differs = (
     'ErrorDocument after POST' => {CONTENT_LENGTH => undef,
         CONTENT_TYPE => undef},
     'local redirect after POST' => {CONTENT_TYPE => undef},
-    # The route is no Alias: it has a script's name, not a directory's.
-    'an alias for a directory' => {CONTEXT_PREFIX => '',
-        CONTEXT_DOCUMENT_ROOT => 'ROOT/htdocs'},
+    # No URL is that of the route's directory: its scripts have a suffix.
+    'an alias for a directory' => {CONTEXT_PREFIX => '/alias/show',
+        CONTEXT_DOCUMENT_ROOT => 'ROOT/htdocs/s'},
 );
 push @shapes,
     ['POST in chunks', ['POST', '/s/show?q=1', body => undef, chunked => 1]],

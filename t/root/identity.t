@@ -176,7 +176,8 @@ is($env{PATH_INFO}, '/x', 'PATH_INFO');
 ok(!exists $env{PATH_TRANSLATED}, 'exec=: no PATH_TRANSLATED');
 %env = map { /^(\w+)=(.*)$/ ? ($1, $2) : () }
     split /\n/, ask('/numbers/env/x')->body;
-is($env{PATH_TRANSLATED}, $s->root . '/htdocs/x', 'else there is');
+is($env{PATH_INFO}, '/x', '(PATH_INFO)');
+ok(!exists $env{PATH_TRANSLATED}, 'nor for other programs');
 
 # ---- the launcher
 
