@@ -18,7 +18,7 @@ my ($fossil) = grep { -x } '/usr/bin/fossil';
 my ($git) = grep { -x } '/usr/bin/git';
 
 my $page = "<?php header('Content-Type: text/plain'); echo 'PAGE ';"
-    . " echo basename(__FILE__), ' ', \$_SERVER['PATH_INFO'] ?? '';";
+    . " echo \$_SERVER['SCRIPT_NAME'], ' ', \$_SERVER['PATH_INFO'] ?? '';";
 my %files = (
     'cgi/env' => show_script('env'),
     'cgi/app' => show_script('app'),
@@ -70,7 +70,7 @@ END {
 }
 sub wait_for { -S $_[0] and return 1 or Time::HiRes::sleep(0.1) for 1 .. 50 }
 
-plan tests => 65;
+plan tests => 67;
 
 # A cgi-bin directory
 my $httpd = example('cgi-bin', {CGI_BIN => '@TREE@/cgi'});
@@ -123,10 +123,11 @@ sub php_pages {
     $httpd = example($name, {PHP_SITE => '@TREE@/site', %$values},
                      qq(DocumentRoot "\@TREE\@/site"\n)
                      . "DirectoryIndex index.html\n");
-    for (['/', 'PAGE index.php '], ['/a/', 'PAGE index.php '],
-         ['/a/x.php', 'PAGE x.php '],      # not the page of /a/
-         ['/a/x.php/info', 'PAGE x.php /info'],
-         ['/a/x.php?y=/', 'PAGE x.php '],
+    for (['/', 'PAGE /index.php '], ['/a/', 'PAGE /a/index.php '],
+         ['/a/?y=1', 'PAGE /a/index.php '],
+         ['/a/x.php', 'PAGE /a/x.php '],
+         ['/a/x.php/info', 'PAGE /a/x.php /info'],
+         ['/a/x.php?y=/', 'PAGE /a/x.php '],
          ['/plain/', "plain index\n"], ['/plain/x.txt', "plain\n"]) {
         my ($url, $expected) = @$_;
         my $body = request($httpd->port, 'GET', $url)->{body};
@@ -143,7 +144,7 @@ if ($php) {
     php_pages('php', {});
 }
 else {
-    skip('php-cgi is not installed') for 1 .. 9;
+    skip('php-cgi is not installed') for 1 .. 10;
 }
 my $sockets = File::Temp->newdir('ex-XXXXXX', TMPDIR => 1);
 if ($fpm) {
@@ -155,7 +156,7 @@ if ($fpm) {
     php_pages('php-fpm', {PHP_SOCKET => "$sockets/fpm"});
 }
 else {
-    skip('php-fpm is not installed') for 1 .. 9;
+    skip('php-fpm is not installed') for 1 .. 10;
 }
 
 # A cluster of two
