@@ -8,11 +8,13 @@ use Cwd 'cwd';
 use PrivateHttpd;
 use Program qw(run scratch need_program);
 
-plan tests => 20, sub { need_program('make') };
+plan tests => 29, sub { need_program('make') };
 
 my $root = scratch('install');
 my $libexec = "$root/usr/lib/apache2/modules";
 my $conf = "$root/etc/apache2/mods-available";
+my $guard = "$root/etc/apache2/conf-available/runscripts-guard.conf";
+my $guarded = "$root/etc/apache2/conf-enabled/runscripts-guard.conf";
 my $doc = "$root/usr/share/doc/libapache2-mod-runscripts";
 
 # What is built lies in build/ already.
@@ -27,10 +29,12 @@ make('install');
 ok t_cmp($?, 0);
 for my $file ("$libexec/mod_runscripts.so", "$libexec/mod_cgiroute.so",
     "$conf/runscripts.load", "$conf/runscripts.conf", "$conf/cgiroute.load",
-    "$conf/cgiroute.conf", "$doc/README.md", "$doc/LICENSE") {
+    "$conf/cgiroute.conf", $guard, $guarded, "$doc/README.md", "$doc/LICENSE",
+    "$root/usr/share/man/man8/cgi-check.8") {
     ok(-s $file && !-x $file) or print "# $file\n";
 }
-ok(-x "$libexec/cgi-launcher");
+ok(-x "$libexec/cgi-launcher" && -x "$root/usr/sbin/cgi-check");
+ok(run('readelf', '-S', "$libexec/cgi-launcher") !~ /\.symtab/);
 
 # httpd accepts the installed files, with paths below $root.
 my ($lines, $load) = ('', '');
@@ -51,12 +55,30 @@ ok t_cmp(make('install'), qr{kept .*/runscripts\.conf});
 ok t_cmp(slurp("$conf/runscripts.conf"), "# changed\n");
 ok(-s "$conf/runscripts.conf.new" && !-e "$conf/cgiroute.conf.new");
 
+# The guard that was switched off stays so.
+unlink $guarded or die;
+make('install');
+ok(!-l $guarded);
+symlink $guard, $guarded or die;
+
 # As a2enmod makes them: a link to nothing would keep httpd from starting.
 mkdir "$root/etc/apache2/mods-enabled" or die;
 symlink "../mods-available/$_", "$root/etc/apache2/mods-enabled/$_" or die
     for qw(cgiroute.load cgiroute.conf);
-ok t_cmp(make('uninstall'), qr{left, .*/runscripts\.conf});
+# What will be shown when the module has gone is named.
+mkdir "$root/etc/apache2/sites-enabled" or die;
+my $site = "$root/etc/apache2/sites-enabled/site.conf";
+PrivateHttpd::spew($site, "#Options RunScripts\n<VirtualHost *>\n",
+    "  <Directory /srv/www/tools>\n\tOptions Indexes RunScripts\n",
+    "  </Directory>\n Options +RunScripts\n</VirtualHost>\n");
+my $said = make('uninstall');
 ok t_cmp($?, 0);
-my @left = split /\n/, run('find', $root, '!', '-type', 'd');
-ok t_cmp("@left", "$conf/runscripts.conf");
+ok t_cmp($said, qr{left, because it was changed: .*/runscripts\.conf});
+ok t_cmp($said, qr{still have RunScripts});
+ok t_cmp($said, qr{^ +\Q$site\E:4: <Directory /srv/www/tools>$}m);
+ok t_cmp($said, qr{^ +\Q$site\E:6$}m);
+ok t_cmp($said, qr{^left, to deny .*\Q$guard\E$}m);
+my @left = sort split /\n/, run('find', $root, '!', '-type', 'd');
+ok t_cmp("@left", join ' ', sort $guard, $guarded, "$conf/runscripts.conf",
+    $site);
 ok(!-e $doc);

@@ -1,0 +1,143 @@
+# cgi-check finds the lines under which scripts are shown as texts, and says
+# nothing of others.
+use strict;
+use warnings;
+use Apache::Test;
+use Apache::TestUtil 't_cmp';
+use PrivateHttpd;
+use RunScripts 'tree';
+
+my @without_cgi = (without => [qw(cgi cgid)]);
+my @without_all = (without => [qw(cgi cgid runscripts)]);
+my $section = "<Directory \"\@DIR\@/htdocs\">\n%s\n</Directory>\n";
+my $on = sprintf $section, 'Options +RunScripts';
+my $not_loaded = 'Options has RunScripts, but mod_runscripts is not loaded';
+my $shown = 'served as a text';
+my $ignored = 'Options has RunScripts, but httpd ignores it: AllowOverride';
+my $none = 'neither mod_cgid nor mod_cgi is loaded';
+
+# Name, arguments of PrivateHttpd, its lines, files below htdocs, and what is
+# found: "LINE TEXT" for a line of the configuration (its own first line is
+# 1), "FILE:LINE TEXT" for a .htaccess file.
+my @cases = (
+    ['nothing', [], $on, {}],
+    ['module gone', [@without_all], $on, {}, ["2 $not_loaded: .*$shown"]],
+    ['switched off', [@without_all],
+        sprintf($section, "Options -RunScripts\n# Options RunScripts"), {}],
+    ['in IfModule', [@without_all],
+        "<IfModule mod_runscripts.c>\n$on</IfModule>\n"
+        . "<IfModule !runscripts_module>\nOptions None\n</IfModule>\n", {}],
+    ['in a wrapped line', [@without_all],
+        sprintf($section, "Options \\\n  Indexes \\\n  RunScripts"), {},
+        ["4 $not_loaded"]],
+    ['in IfDefine', [@without_all], "Define YES\n<IfDefine YES>\n$on"
+        . "</IfDefine>\n<IfDefine NO>\n$on</IfDefine>\n", {},
+        ["4 $not_loaded"]],
+    ['in a virtual host', [@without_all],
+        "<VirtualHost *>\n<Location /x>\nOptions RunScripts Indexes\n"
+        . "</Location>\n</VirtualHost>\n", {}, ["3 $not_loaded"]],
+    ['in .htaccess, module gone', [@without_all],
+        sprintf($section, 'AllowOverride All'),
+        {'a/.htaccess' => "\nOptions +RunScripts\n"},
+        ["a/.htaccess:2 $not_loaded"]],
+    ['guarded', [@without_all], "Include \@DIR\@/runscripts-guard.conf\n$on",
+        {'../runscripts-guard.conf' => "# guard\n"},
+        ["3 $not_loaded: .*denied by runscripts-guard"]],
+    ['an included file', [@without_all], "Define WHERE \@DIR\@\n"
+        . "Include \"\${WHERE}/more/*.conf\"\nIncludeOptional \@DIR\@/none*\n",
+        {'../more/a.conf' => "Options +RunScripts\n", '../more/b.txt' => $on},
+        ["../more/a.conf:1 $not_loaded"]],
+
+    ['ScriptAlias', [@without_cgi], "ScriptAlias /cgi \"\@DIR\@/cgi\"\n"
+        . "ScriptAliasMatch ^/x(.*) \@DIR\@/x\$1\n", {},
+        ["1 ScriptAlias for \\S+/cgi, but $none", "2 ScriptAlias for .*$none"]],
+    ['handlers', [@without_cgi], "AddHandler cgi-script .cgi .py\n"
+        . sprintf($section, "SetHandler cgi-script") . "AddHandler x .y\n", {},
+        ["1 AddHandler cgi-script, but $none", "3 SetHandler cgi-script"]],
+    ['handlers in .htaccess', [@without_cgi],
+        sprintf($section, 'AllowOverride All'),
+        {'.htaccess' => "AddHandler cgi-script .cgi\n"},
+        [".htaccess:1 AddHandler cgi-script, but $none"]],
+    ['with mod_cgid', [], "ScriptAlias /cgi \@DIR\@/cgi\n"
+        . "AddHandler cgi-script .cgi\n", {}],
+
+    ['AllowOverride None', [], '', {'a/b/.htaccess' => "Options +RunScripts\n"},
+        ["a/b/.htaccess:1 $ignored None \\(\\S+httpd.conf:\\d+\\).*$shown"]],
+    ['allowed', [], sprintf($section, 'AllowOverride Options=RunScripts'),
+        {'a/.htaccess' => "Options +RunScripts\n"}],
+    ['allowed by a list', [], sprintf($section, 'AllowOverrideList Options'),
+        {'a/.htaccess' => "Options +RunScripts\n"}],
+    ['denied with a sentence', [], sprintf($section, 'AllowOverride FileInfo'),
+        {'a/.htaccess' => "Options +RunScripts\n"}],
+    ['denied without', [],
+        sprintf($section, 'AllowOverride FileInfo Nonfatal=Override'),
+        {'a/.htaccess' => "Options +RunScripts\n"},
+        ["a/.htaccess:1 $ignored FileInfo Nonfatal=Override \\(\\S+:2\\)"]],
+    ['the deeper section', [], sprintf($section, 'AllowOverride All')
+        . "<Directory \"\@DIR\@/ht*/a\">\nAllowOverride None\n</Directory>\n",
+        {'a/.htaccess' => "Options RunScripts\n",
+         'b/.htaccess' => "Options RunScripts\n"},
+        ["a/.htaccess:1 $ignored None \\(\\S+:5\\)"]],
+    ['one host of two', [], sprintf($section, 'AllowOverride All')
+        . "<VirtualHost *>\n" . sprintf($section, 'AllowOverride None')
+        . "</VirtualHost>\n", {'a/.htaccess' => "Options RunScripts\n"},
+        ["a/.htaccess:1 $ignored None \\(\\S+:6\\)"]],
+    ['below an Alias', [], "Alias /x \"\@DIR\@/else where\"\n",
+        {'../else where/.htaccess' => "Options RunScripts\n"},
+        ["../else where/.htaccess:1 $ignored None"]],
+    ['another name', [], "AccessFileName .rules\n",
+        {'.rules' => "Options RunScripts\n", '.htaccess' => "Options None\n"},
+        [".rules:1 $ignored None"]],
+);
+plan tests => 3 * @cases + 4;
+
+my $check = Apache::Test::vars('top_dir') . '/scripts/cgi-check';
+sub output {
+    my @command = @_;
+    open my $pipe, '-|', 'sh', '-c', 'exec 2>&1 "$@"', 'sh', @command or die;
+    local $/;
+    my $said = <$pipe> // '';
+    close $pipe;
+    return $said;
+}
+
+for my $case (@cases) {
+    my ($name, $args, $conf, $files, $found) = @$case;
+    my $httpd = PrivateHttpd->new(@$args, conf => $conf);
+    my $dir = $httpd->dir;
+    tree("$dir/htdocs", map { $_ => $files->{$_} =~ s/\@DIR\@/$dir/gr }
+        keys %$files);
+    my $text = PrivateHttpd::slurp("$dir/httpd.conf");
+    my $offset = () = substr($text, 0, index $text,
+        $conf =~ s/\@DIR\@/$dir/gr) =~ /\n/g;
+    my $said = output($check, $httpd->{vars}{httpd}, '-d', $dir, '-f',
+        "$dir/httpd.conf");
+    ok t_cmp($? >> 8, $found ? 1 : 0, $name) or print map { "# $_\n" }
+        split /\n/, $said;
+    my @lines = split /\n/, $said;
+    ok t_cmp(scalar @lines, $found ? scalar @$found : 1, $name);
+    my $missing = '';
+    for my $want ($found ? @$found : '') {
+        if ($want eq '') {
+            $missing = 'not: nothing found' if $said ne "Nothing found.\n";
+            next;
+        }
+        my ($line, $sentence) = $want =~ /^(.*?(?:\d+)) (.*)/;
+        # The lines of AllowOverride, too, are counted from ours.
+        $sentence =~ s/(\\S\+:)(\d+)\\\)/'\\S+:' . ($2 + $offset) . '\\)'/e;
+        my $place = $line =~ /:/ ? qr{\Q$dir\E/htdocs/\Q$line\E|\Q$dir/@{[
+                $line =~ s{^\.\./}{}r]}\E}
+            : qr{\Q$dir\E/httpd\.conf:${\ ($line + $offset)}};
+        $missing = $want unless grep { /^$place: $sentence/ } @lines;
+    }
+    ok t_cmp($missing, '', $name);
+}
+
+# What it can't tell it says, with another status.
+my $httpd = PrivateHttpd->new(conf => "NoSuchDirective On\n");
+my $said = output($check, $httpd->{vars}{httpd}, '-d', $httpd->dir, '-f',
+    $httpd->dir . '/httpd.conf');
+ok t_cmp($? >> 8, 2);
+ok t_cmp($said, qr/httpd does not take its configuration:.*NoSuchDirective/s);
+ok t_cmp(output($check, '--help'), qr/^usage: cgi-check/);
+ok t_cmp($? >> 8, 2);
