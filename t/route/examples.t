@@ -70,7 +70,7 @@ END {
 }
 sub wait_for { -S $_[0] and return 1 or Time::HiRes::sleep(0.1) for 1 .. 50 }
 
-plan tests => 67;
+plan tests => 77;
 
 # A cgi-bin directory
 my $httpd = example('cgi-bin', {CGI_BIN => '@TREE@/cgi'});
@@ -216,28 +216,50 @@ else {
     skip('git is not installed') for 1 .. 9;
 }
 
-# Fossil: a directory of repositories
+# Fossil: each form of fossil.cgi that the comment has, and its commands
 if ($fossil) {
     $httpd = example('fossil', {FOSSIL => '@TREE@/fossil'});
     my $tree = $httpd->{tree};
     local %ENV = (%ENV, HOME => "$tree", USER => 'tester');
-    PrivateHttpd::spew("$tree/fossil/fossil.cgi",
-                       "#!$fossil\ndirectory: $tree/fossil/repositories\n");
-    chmod 0755, "$tree/fossil/fossil.cgi";
-    mkdir "$tree/fossil/repositories";
+    my $comment = join '', map { s/^# ?//r }
+        grep { /^#/ } split /^/, PrivateHttpd::slurp("$examples/fossil.conf");
+    $comment =~ s{/srv/fossil}{$tree/fossil}g;
+    $comment =~ s{/usr/bin/fossil}{$fossil}g;
+    my @forms = map { s/^  //mgr } $comment =~ /^(  #!.*\n(?:  .*\n)+)/mg;
+    my ($disable, $backoffice) = $comment =~ /^  (fossil .*)/mg;
+    mkdir "$tree/fossil/$_" for qw(repositories ext);
+    tree("$tree/fossil/ext", show => "#!/bin/sh\n"
+         . "echo Content-Type: text/plain\necho\nenv\n", 'page.txt' => "PAGE\n");
     my $said = `exec 2>&1; cd $tree/fossil/repositories &&
-        $fossil init -A tester project.fossil &&
-        $fossil settings backoffice-disable on -R project.fossil`;
-    my $response = request($httpd->port, 'GET', '/fossil/project/timeline');
-    print "# $said# $response->{head}\n";
-    ok($response->{status} == 200 && $response->{body} =~ /Timeline/);
-    my $url = $httpd->url('/fossil/project');
-    $said = `exec 2>&1; cd $tree && $fossil clone $url clone.fossil`;
-    print map { "# $_\n" } split /\n/, $said;
-    ok($? == 0 && -s "$tree/clone.fossil");
+        $fossil init -A tester project.fossil && $disable`;
+    ok(@forms == 3 && $? == 0);
+    for my $form (@forms) {
+        # anew: one that runs can't be written to
+        unlink "$tree/fossil/fossil.cgi";
+        tree("$tree/fossil", 'fossil.cgi' => $form);
+        my $home = $form =~ /^repository:/m ? '/fossil' : '/fossil/project';
+        my $response = request($httpd->port, 'GET', "$home/timeline");
+        print "# $form# $response->{head}\n";
+        ok($response->{status} == 200 && $response->{body} =~ /Timeline/);
+        my $url = $httpd->url($home);
+        unlink "$tree/clone.fossil";
+        $said = `exec 2>&1; cd $tree && $fossil clone $url clone.fossil`;
+        print map { "# $_\n" } split /\n/, $said;
+        ok($? == 0 && -s "$tree/clone.fossil");
+    }
+    $said = request($httpd->port, 'GET', '/fossil/ext/show/x')->{body};
+    ok($said =~ m{^PATH_INFO=/x$}m && $said =~ m{^SCRIPT_NAME=/fossil/ext/show$}m);
+    ok($said =~ /^FOSSIL_CAPABILITIES=\w/m);
+    ok(request($httpd->port, 'GET', '/fossil/ext/page.txt')->{body} =~ /^PAGE$/m);
+    tree("$tree/fossil", 'fossil.cgi' => $forms[0]);
+    ok(request($httpd->port, 'GET', '/fossil/')->{body}
+       =~ m{href=['"]/fossil/project/});
+    $said = `exec 2>&1; cd $tree && $backoffice`;
+    print "# $said\n";
+    ok($? == 0);
 }
 else {
-    skip('fossil is not installed') for 1 .. 2;
+    skip('fossil is not installed') for 1 .. 12;
 }
 
 # chroot by host: httpd has to be root (t/root has it running)
