@@ -8,6 +8,7 @@
 
 /* Both sides are built together: the magic number is the version too. */
 #define MAGIC 0x43474934u
+#define MAGIC_CLAIM (MAGIC ^ 0x80808080u)
 
 typedef struct wire_header_t {
     uint32_t magic;
@@ -154,4 +155,21 @@ apr_status_t cgi_wire_decode(cgi_wire_request_t *request, void *data,
         request->limit[i].rlim_max = header.limit[i][1];
     }
     return APR_SUCCESS;
+}
+
+void cgi_wire_claim(cgi_wire_claim_t *claim, pid_t pid)
+{
+    claim->magic = MAGIC_CLAIM;
+    claim->pid = (int)pid;
+}
+
+pid_t cgi_wire_claimed(const void *data, apr_size_t size)
+{
+    cgi_wire_claim_t claim;
+
+    if (size != sizeof(claim)) {
+        return 0;
+    }
+    memcpy(&claim, data, sizeof(claim));
+    return claim.magic == MAGIC_CLAIM && claim.pid > 0 ? claim.pid : 0;
 }

@@ -12,6 +12,7 @@
 #define CGI_WIRE_H
 
 #include <sys/resource.h>
+#include <sys/types.h>
 
 #include "apr_pools.h"
 
@@ -57,12 +58,18 @@ typedef struct cgi_wire_request_t {
     struct rlimit limit[CGI_LIMIT_MAX];
 } cgi_wire_request_t;
 
-/** What the launcher reports of a script. */
+/** Launchers that read the same queue; each has a number below this. */
+#define CGI_LAUNCHERS_MAX 4
+
+/** What is reported of a script. */
 typedef enum {
-    CGI_NOTE_STARTED = 1, /* value: process id */
+    CGI_NOTE_STARTED = 1, /* value: process id; by the script's process */
     CGI_NOTE_FAILED,      /* value: errno; stage: what failed */
     CGI_NOTE_EXITED       /* value: status as of waitpid() */
 } cgi_note_e;
+
+/** With CGI_NOTE_EXITED: the launcher that could tell the status is dead. */
+#define CGI_STATUS_UNKNOWN (-1)
 
 /** The step at which a start failed. */
 typedef enum {
@@ -81,6 +88,20 @@ typedef struct cgi_note_t {
     int value;
     int stage; /* cgi_stage_e, with CGI_NOTE_FAILED */
 } cgi_note_t;
+
+/** A worker's message, with a control socket and nothing else: the script of
+ * this process has lost its launcher. The one that takes the message holds
+ * the new lease. */
+typedef struct cgi_wire_claim_t {
+    unsigned int magic;
+    int pid;
+} cgi_wire_claim_t;
+
+/** Write a claim. */
+void cgi_wire_claim(cgi_wire_claim_t *claim, pid_t pid);
+
+/** Read one. @return the process; or 0: these bytes are no claim */
+pid_t cgi_wire_claimed(const void *data, apr_size_t size);
 
 /**
  * Write a request as bytes.

@@ -167,6 +167,7 @@ static void step_control(cgi_exec_t *x)
 
     while ((n = recv(x->control_fd, &note, sizeof(note), MSG_DONTWAIT)) ==
            (ssize_t)sizeof(note)) {
+        x->unclaimed = 0;
         switch (note.kind) {
         case CGI_NOTE_STARTED:
             x->pid = (pid_t)note.value;
@@ -183,13 +184,15 @@ static void step_control(cgi_exec_t *x)
             break;
         case CGI_NOTE_EXITED:
             x->exited = 1;
-            x->wait_status = note.value;
+            x->wait_status = note.value == CGI_STATUS_UNKNOWN ? 0 : note.value;
+            x->status_unknown = note.value == CGI_STATUS_UNKNOWN;
             cgi_admit_leave(x);
             break;
         }
     }
     if (n == 0) {
         cgi_close_fd(&x->control_fd);
+        (void)cgi_start_claim(x);
     }
 }
 
@@ -197,6 +200,9 @@ static const char *how_ended(cgi_exec_t *x)
 {
     if (!x->exited) {
         return x->control_fd < 0 ? "its launcher died" : "it still runs";
+    }
+    if (x->status_unknown) {
+        return "its launcher died before it did";
     }
     if (WIFSIGNALED(x->wait_status)) {
         return apr_psprintf(x->r->pool, "it was killed by signal %d (%s)",
@@ -586,14 +592,14 @@ static apr_status_t release(void *data)
     if (x->body_bb) {
         apr_brigade_cleanup(x->body_bb);
     }
-    if (x->turn.limit && x->control_fd >= 0) {
-        step_control(x); /* has it ended, or who is it? */
+    if (x->control_fd >= 0 && !x->exited) {
+        step_control(x); /* has it ended, who is it, is the launcher there? */
     }
     cgi_admit_leave(x);
-    /* A script whose launcher died has lost the one who would end it. */
-    if (x->pid && x->control_fd < 0 && !x->exited && !x->fail_errno &&
-        x->stdout_fd >= 0) {
-        kill(-x->pid, SIGKILL);
+    /* It may be that no launcher follows the one that died. */
+    if (x->pid && (x->control_fd < 0 || x->unclaimed) && !x->exited &&
+        !x->fail_errno && x->stdout_fd >= 0) {
+        kill(-x->pid, x->control_fd < 0 ? SIGKILL : SIGTERM);
     }
     if (x->control_fd >= 0 && x->stderr_fd >= 0 && !x->exited) {
         leave_stderr(x);

@@ -49,14 +49,17 @@ typedef struct cgi_exec_t {
     int control_fd, stdin_fd, stdout_fd, stderr_fd;
 
     /* What the launcher said. */
-    pid_t pid;       /* 0: not started yet */
-    int exited;      /* 1: wait_status is valid */
-    int wait_status; /* as of waitpid() */
-    int end_noted;   /* 1: the log knows */
-    int fail_errno;  /* not 0: it could not be started */
+    pid_t pid;          /* 0: not started yet */
+    int exited;         /* 1: wait_status is valid */
+    int wait_status;    /* as of waitpid() */
+    int status_unknown; /* 1: its launcher died before it did */
+    int end_noted;      /* 1: the log knows */
+    int fail_errno;     /* not 0: it could not be started */
     cgi_stage_e fail_stage;
-    int attempts; /* messages sent to a launcher */
-    int suexec;   /* 1: by way of suexec */
+    int attempts;  /* messages sent to a launcher */
+    int claims;    /* times that its launcher died */
+    int unclaimed; /* 1: and the next one has not said anything yet */
+    int suexec;    /* 1: by way of suexec */
 
     /* CGILimit. */
     cgi_turn_t turn;
@@ -170,6 +173,10 @@ const char *cgi_start_hashbang(cgi_exec_t *x);
 
 /** Make the pipes, ask a launcher for the script. @return OK or a status */
 int cgi_start(cgi_exec_t *x);
+
+/** The launcher is gone and the script runs: ask the next one to look after
+ * it. @return 1: x->control_fd is open again */
+int cgi_start_claim(cgi_exec_t *x);
 
 /** At start_by: fail if no launcher has taken the script.
  * @return OK or a status */

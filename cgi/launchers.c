@@ -30,10 +30,11 @@ CGI_EXEC_USE_LOG;
 
 /* Both modules' copies of the engine find each other's data by these names;
  * the number changes with the layout of the data. */
-#define SHARED_KEY "cgi-exec-launchers-3"
-#define RETAINED_KEY "cgi-exec-processes-3"
+#define SHARED_KEY "cgi-exec-launchers-4"
+#define RETAINED_KEY "cgi-exec-processes-4"
 
-#define LAUNCHERS_MAX 4
+/* In a launcher's command line: its number. */
+#define NUMBER_AT 4
 /* One that lives for less than this many microseconds died of its start. */
 #define QUICK_DEATH apr_time_from_sec(1)
 #define QUICK_DEATHS_MAX 3
@@ -58,15 +59,18 @@ typedef struct launchers_t {
     int queue[2]; /* launchers read 0, workers write 1 */
     pid_t maker;
     apr_pool_t *pool; /* of what follows */
-    const char *const *argv;
+    const char **argv;
     int identities; /* file with identities: privileged; or -1 */
+    int table;      /* memory in which launchers list the scripts that run:
+                       what one of them leaves, the next one ends. Never read
+                       here: the parent is root. */
     int earlier;    /* 1: of an earlier generation */
     int n;
     struct {
         apr_time_t started;
         int quick_deaths, quick_kills;
         int wanted; /* 1: to be started by the monitor */
-    } slot[LAUNCHERS_MAX];
+    } slot[CGI_LAUNCHERS_MAX];
 } launchers_t;
 
 typedef struct retained_t {
@@ -166,8 +170,8 @@ const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
 }
 
 /* Words of a launcher's command line: those of its generation, whatever the
- * configuration says by then. */
-static const char *const *make_argv(const launchers_t *l, const char *path)
+ * configuration says by then. The place of its number is still empty. */
+static const char **make_argv(const launchers_t *l, const char *path)
 {
     apr_pool_t *p = l->pool;
     apr_array_header_t *argv = apr_array_make(p, 16, sizeof(char *));
@@ -175,6 +179,10 @@ static const char *const *make_argv(const launchers_t *l, const char *path)
     const char *const *groups;
 
     APR_ARRAY_PUSH(argv, const char *) = apr_pstrdup(p, path);
+    APR_ARRAY_PUSH(argv, const char *) = "-t";
+    APR_ARRAY_PUSH(argv, const char *) = apr_psprintf(p, "%d", l->table);
+    APR_ARRAY_PUSH(argv, const char *) = "-n";
+    APR_ARRAY_PUSH(argv, const char *) = NULL; /* see spawn() */
     if (l->identities >= 0) {
         APR_ARRAY_PUSH(argv, const char *) = "-i";
     }
@@ -201,7 +209,7 @@ static const char *const *make_argv(const launchers_t *l, const char *path)
             apr_pstrdup(p, ap_unixd_config.chroot_dir);
     }
     APR_ARRAY_PUSH(argv, const char *) = NULL;
-    return (const char *const *)argv->elts;
+    return (const char **)argv->elts;
 }
 
 static apr_status_t spawn(launchers_t *l, int slot)
@@ -210,9 +218,17 @@ static apr_status_t spawn(launchers_t *l, int slot)
     apr_file_t *queue = NULL, *identities = NULL;
     apr_pool_t *p;
     process_t *process = free_process();
+    sigset_t term, before;
     apr_status_t rv;
 
     apr_pool_create(&p, conf_pool);
+    l->argv[NUMBER_AT] = apr_itoa(p, slot);
+    fcntl(l->table, F_SETFD, 0); /* nothing else is started meanwhile */
+    /* One that is told to end before it can listen would leave behind what it
+     * is to take over. It inherits this over exec. */
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &term, &before);
     memset(&process->proc, 0, sizeof(process->proc));
     if ((rv = apr_os_file_put(&queue, &l->queue[0], 0, p)) ||
         (rv = apr_procattr_create(&attr, p)) ||
@@ -235,6 +251,9 @@ static apr_status_t spawn(launchers_t *l, int slot)
         apr_proc_other_child_register(&process->proc, maintain, process, NULL,
                                       conf_pool);
     }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    fcntl(l->table, F_SETFD, FD_CLOEXEC);
+    l->argv[NUMBER_AT] = "";
     apr_pool_destroy(p);
     return rv;
 }
@@ -295,9 +314,10 @@ static void maintain(int reason, void *data, apr_wait_t status)
     }
     apr_proc_other_child_unregister(process);
     process->used = 0;
-    if (!process->of || ap_mpm_query(AP_MPMQ_MPM_STATE, &state) ||
-        state == AP_MPMQ_STOPPING || is_over(process->of) ||
-        (process->of->earlier && has_launcher(process->of))) {
+    (void)ap_mpm_query(AP_MPMQ_MPM_STATE, &state);
+    /* One that was killed may have left scripts behind, even at the end. */
+    if (!process->of ||
+        (!status && (state == AP_MPMQ_STOPPING || is_over(process->of)))) {
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
@@ -329,6 +349,10 @@ static void close_reader(launchers_t *l)
         close(l->identities);
         l->identities = -1;
     }
+    if (l && l->table >= 0) {
+        close(l->table);
+        l->table = -1;
+    }
 }
 
 /* Earlier generations: forget those that are over; one with workers, and
@@ -344,6 +368,10 @@ static void tend_earlier(void)
                 (void)spawn(l, 0);
             }
             at = &l->next;
+            continue;
+        }
+        if (has_launcher(l)) {
+            at = &l->next; /* its scripts are ending */
             continue;
         }
         for (process = retained->processes; process; process = process->next) {
@@ -454,8 +482,10 @@ static apr_status_t create(launchers_t **result, apr_pool_t *pconf,
     l->n = n;
     l->maker = getpid();
     l->identities = identities_fd;
+    l->table = memfd_create("cgi-scripts", MFD_CLOEXEC);
     l->argv = make_argv(l, path);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->queue)) {
+    if (l->table < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->queue)) {
         rv = errno;
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
                      "can't make the launcher's queue");
@@ -521,9 +551,9 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
     if (!launchers) {
         adopt_earlier(pconf);
         rv = create(&launchers, pconf, s, path,
-                    cpus < 1               ? 1
-                    : cpus > LAUNCHERS_MAX ? LAUNCHERS_MAX
-                                           : (int)cpus,
+                    cpus < 1                   ? 1
+                    : cpus > CGI_LAUNCHERS_MAX ? CGI_LAUNCHERS_MAX
+                                               : (int)cpus,
                     -1);
         apr_pool_userdata_setn(launchers, SHARED_KEY, NULL, pconf);
     }
@@ -576,21 +606,37 @@ static apr_status_t enqueue(const launchers_t *l, const struct msghdr *msg,
     return APR_SUCCESS;
 }
 
-apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
-                             const int fds[CGI_FD_MAX],
-                             apr_interval_time_t timeout, apr_pool_t *p)
+/* Send bytes and descriptors. */
+static apr_status_t post(const launchers_t *l, void *data, apr_size_t size,
+                         const int *fds, unsigned int nfds,
+                         apr_interval_time_t timeout)
 {
     union {
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int[CGI_FD_MAX]))];
     } control;
-    struct iovec iov;
+    struct iovec iov = {data, size};
     struct msghdr msg = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
     struct cmsghdr *cmsg;
+
+    memset(&control, 0, sizeof(control));
+    msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+    cmsg = CMSG_FIRSTHDR(&msg);
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+    memcpy(CMSG_DATA(cmsg), fds, nfds * sizeof(int));
+    return enqueue(l, &msg, timeout);
+}
+
+apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
+                             const int fds[CGI_FD_MAX],
+                             apr_interval_time_t timeout, apr_pool_t *p)
+{
     int all[CGI_FD_MAX];
     unsigned int nfds = CGI_FD_MESSAGE;
-    apr_size_t size;
+    apr_size_t size, stored;
     void *data;
     apr_status_t rv;
 
@@ -599,28 +645,27 @@ apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
     rv = cgi_wire_encode(request, p, &data, &size);
     if (rv == APR_SUCCESS && size > CGI_WIRE_INLINE_MAX) {
         rv = store(data, size, &all[CGI_FD_MESSAGE]);
-        data = &size;
-        iov.iov_len = sizeof(size);
+        stored = size;
+        data = &stored;
+        size = sizeof(stored);
         nfds++;
-    }
-    else {
-        iov.iov_len = size;
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    iov.iov_base = data;
-
-    memset(&control, 0, sizeof(control));
-    msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-    cmsg = CMSG_FIRSTHDR(&msg);
-    cmsg->cmsg_level = SOL_SOCKET;
-    cmsg->cmsg_type = SCM_RIGHTS;
-    cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-    memcpy(CMSG_DATA(cmsg), all, nfds * sizeof(int));
-    rv = enqueue(request->identity ? privileged : launchers, &msg, timeout);
+    rv = post(request->identity ? privileged : launchers, data, size, all,
+              nfds, timeout);
     if (all[CGI_FD_MESSAGE] >= 0) {
         close(all[CGI_FD_MESSAGE]);
     }
     return rv;
+}
+
+apr_status_t cgi_launch_claim(pid_t pid, unsigned int identity, int control_fd)
+{
+    cgi_wire_claim_t claim;
+
+    cgi_wire_claim(&claim, pid);
+    return post(identity ? privileged : launchers, &claim, sizeof(claim),
+                &control_fd, 1, 0);
 }

@@ -59,4 +59,15 @@ apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
                              const int fds[CGI_FD_MAX],
                              apr_interval_time_t timeout, apr_pool_t *p);
 
+/**
+ * A script has lost its launcher: give its lease to the next one. Never
+ * blocks.
+ * @param identity as in its request
+ * @param control_fd the launcher's end of a new control socket, which remains
+ *        the caller's to close
+ * @return APR_SUCCESS: it is in the queue
+ */
+apr_status_t cgi_launch_claim(pid_t pid, unsigned int identity,
+                              int control_fd);
+
 #endif /* CGI_LAUNCH_H */

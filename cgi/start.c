@@ -31,6 +31,8 @@ CGI_EXEC_USE_LOG;
 #define KILL_MS 3000
 /* So long a launcher, or the next one, has for taking the message. */
 #define START_MAX apr_time_from_sec(6)
+/* More launchers of one script do not die. */
+#define CLAIMS_MAX 20
 
 /* The script's path as this process sees it. */
 static const char *script_file(cgi_exec_t *x)
@@ -358,4 +360,24 @@ int cgi_start(cgi_exec_t *x)
     }
     x->start_by = cgi_clock_now() + START_MAX;
     return OK;
+}
+
+int cgi_start_claim(cgi_exec_t *x)
+{
+    int pair[2];
+    apr_status_t rv;
+
+    if (!x->pid || x->exited || x->fail_errno || x->claims++ == CLAIMS_MAX ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        return 0;
+    }
+    rv = cgi_launch_claim(x->pid, x->options->identity, pair[1]);
+    close(pair[1]);
+    if (rv != APR_SUCCESS) {
+        close(pair[0]);
+        return 0;
+    }
+    x->control_fd = pair[0];
+    x->unclaimed = 1;
+    return 1;
 }

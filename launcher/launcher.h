@@ -1,14 +1,15 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * The parts of the program cgi-launcher: main.c watches, spawn.c starts.
+ * The parts of the program cgi-launcher: main.c watches, spawn.c starts,
+ * table.c remembers.
  */
 #ifndef CGI_LAUNCHER_H
 #define CGI_LAUNCHER_H
 
 #include <sys/types.h>
 
-#include "apr_thread_proc.h"
+#include "apr_pools.h"
 #include "apr_time.h"
 
 #include "base/identity.h"
@@ -52,14 +53,56 @@ int launcher_authorize(const cgi_wire_request_t *request,
                        const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
                        const launcher_become_t **who, apr_pool_t *pool);
 
+/* ---- table.c: the list of running scripts, which outlives the launcher */
+
+/** One script. */
+typedef struct launcher_entry_t {
+    /* 0: free. The kernel writes it with the fork itself: at no time does a
+     * script run that is not here. */
+    pid_t pid;
+    /* That of the launcher that has made it. A script that has not called
+     * setsid() is still there; its number is not another process's, then. */
+    pid_t session;
+    pid_t worker; /* that has asked for it */
+    unsigned int kill_ms;
+    int owner; /* number of the launcher that tends it */
+} launcher_entry_t;
+
+/** Open the list. @param fd memory of httpd's parent; or -1: of our own
+ * @param number of this launcher, below CGI_LAUNCHERS_MAX */
+void launcher_table_open(int fd, int number);
+
+/** Prepare an entry; it counts once its pid is set.
+ * @return NULL: there are too many scripts */
+launcher_entry_t *launcher_table_add(pid_t worker, unsigned int kill_ms);
+
+/** The script has ended; unless another launcher tends it by now. */
+void launcher_table_remove(launcher_entry_t *entry, pid_t pid);
+
+/** Is it this launcher that tends it? */
+int launcher_table_is_own(const launcher_entry_t *entry);
+
+/** Is the script, or what is left of its process group, still there? */
+int launcher_table_is_alive(const launcher_entry_t *entry);
+
+/** The next entry, after one or from the beginning; or NULL. */
+launcher_entry_t *launcher_table_next(launcher_entry_t *entry);
+
+/** Become the owner of another launcher's script.
+ * @param worker whose script it must be
+ * @return NULL: there is none */
+launcher_entry_t *launcher_table_claim(pid_t pid, pid_t worker);
+
+/* ---- spawn.c */
+
 /** Make the script's process, in a process group of its own. Does not wait
  * longer than a moment for anything that the script's owner can hold up.
+ * @param pid *pid gets its number, with the fork itself
  * @return APR_SUCCESS, or the errno of fork(); later failures are told to
  *         the worker by the child */
-apr_status_t launcher_make_process(apr_proc_t *proc,
+apr_status_t launcher_make_process(pid_t *pid,
                                    const cgi_wire_request_t *request,
                                    const launcher_become_t *who,
-                                   const int fds[CGI_FD_MAX],
-                                   apr_pool_t *pool);
+                                   const int fds[CGI_FD_MAX]);
 
 #endif /* CGI_LAUNCHER_H */

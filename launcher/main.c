@@ -39,7 +39,6 @@
 #include "apr_general.h"
 #include "apr_hash.h"
 #include "apr_ring.h"
-#include "apr_thread_proc.h"
 #include "apr_time.h"
 
 #include "launcher/launcher.h"
@@ -74,9 +73,11 @@ typedef enum {
 
 typedef struct script_t script_t;
 struct script_t {
-    APR_RING_ENTRY(script_t) link; /* in launcher.ending, by no order */
+    APR_RING_ENTRY(script_t) link; /* in launcher.timed, by no order */
     pid_t pid;                     /* and process group */
+    launcher_entry_t *entry;
     script_state_e state;
+    int foreign; /* 1: a dead launcher's, and no child of ours */
     int reaped;
     apr_interval_time_t kill_timeout;
     apr_time_t deadline; /* 0: none */
@@ -88,8 +89,8 @@ static struct {
     apr_pool_t *pool;
     apr_pool_t *message_pool; /* cleared after each start */
     int epoll_fd, signal_fd;
-    apr_hash_t *scripts;                         /* pid_t -> script_t */
-    APR_RING_HEAD(ending_ring, script_t) ending; /* GRACE and TERM */
+    apr_hash_t *scripts;                       /* pid_t -> script_t */
+    APR_RING_HEAD(timed_ring, script_t) timed; /* GRACE, TERM and foreign */
     int queue_open, privileged;
 } launcher;
 
@@ -190,13 +191,27 @@ static void close_stderr(script_t *script)
     script->stderr_fd = -1;
 }
 
+static int is_timed(const script_t *script)
+{
+    return script->foreign || script->state != SCRIPT_RUNNING;
+}
+
+static void set_state(script_t *script, script_state_e state)
+{
+    if (!is_timed(script)) {
+        APR_RING_INSERT_TAIL(&launcher.timed, script, script_t, link);
+    }
+    script->state = state;
+}
+
 static void forget(script_t *script)
 {
     close_control(script);
     close_stderr(script);
-    if (script->state != SCRIPT_RUNNING) {
+    if (is_timed(script)) {
         APR_RING_REMOVE(script, link);
     }
+    launcher_table_remove(script->entry, script->pid);
     apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), NULL);
     free(script);
 }
@@ -214,18 +229,14 @@ static void begin_grace(script_t *script)
 {
     take_stderr(script);
     close_control(script);
-    script->state = SCRIPT_GRACE;
+    set_state(script, SCRIPT_GRACE);
     script->deadline = launcher_now() + EXIT_GRACE;
-    APR_RING_INSERT_TAIL(&launcher.ending, script, script_t, link);
 }
 
 static void begin_term(script_t *script)
 {
-    if (script->state == SCRIPT_RUNNING) {
-        APR_RING_INSERT_TAIL(&launcher.ending, script, script_t, link);
-    }
     close_control(script);
-    script->state = SCRIPT_TERM;
+    set_state(script, SCRIPT_TERM);
     script->deadline =
         script->kill_timeout ? launcher_now() + script->kill_timeout : 0;
     signal_group(script, SIGTERM);
@@ -282,18 +293,45 @@ static void reap(void)
     }
 }
 
+/* A foreign script is looked at again and again: nobody tells of its end. Nor
+ * of its worker's, unless that has claimed it. @return 1: it is forgotten */
+static int look_at(script_t *script)
+{
+    if (!launcher_table_is_own(script->entry)) {
+        forget(script); /* claimed, and another launcher took the claim */
+        return 1;
+    }
+    if (!script->reaped && kill(script->pid, 0) && errno == ESRCH) {
+        pid_t pid = script->pid;
+
+        on_exit_status(script, CGI_STATUS_UNKNOWN);
+        return !apr_hash_get(launcher.scripts, &pid, sizeof(pid));
+    }
+    if (script->state == SCRIPT_RUNNING && script->control_fd < 0 &&
+        kill(script->entry->worker, 0) && errno == ESRCH) {
+        begin_term(script);
+    }
+    return 0;
+}
+
 /* Act on deadlines; return the time until the next one, or -1. */
 static apr_interval_time_t run_timers(void)
 {
     apr_time_t now, next = 0;
     script_t *script, *after;
 
-    if (APR_RING_EMPTY(&launcher.ending, script_t, link)) {
+    if (APR_RING_EMPTY(&launcher.timed, script_t, link)) {
         return -1;
     }
     now = launcher_now();
-    APR_RING_FOREACH_SAFE(script, after, &launcher.ending, script_t, link)
+    APR_RING_FOREACH_SAFE(script, after, &launcher.timed, script_t, link)
     {
+        if (script->foreign && look_at(script)) {
+            continue;
+        }
+        if (script->foreign && (!next || now + GROUP_POLL < next)) {
+            next = now + GROUP_POLL;
+        }
         if (!script->deadline) {
             continue;
         }
@@ -329,37 +367,124 @@ static apr_interval_time_t run_timers(void)
     return next <= now ? 0 : next - now > WAIT_MAX ? WAIT_MAX : next - now;
 }
 
-/* Start the script of a message that arrived whole. */
-static void start(const cgi_wire_request_t *request,
-                  const launcher_become_t *who, apr_pool_t *pool,
-                  int fds[CGI_FD_MAX])
+/* Who is at the other end of a control socket. @return 0: nobody knows */
+static pid_t worker_of(int control_fd)
+{
+    struct ucred maker;
+    socklen_t len = sizeof(maker);
+
+    return getsockopt(control_fd, SOL_SOCKET, SO_PEERCRED, &maker, &len)
+               ? 0
+               : maker.pid;
+}
+
+static script_t *add_script(launcher_entry_t *entry, int foreign)
 {
     script_t *script = calloc(1, sizeof(*script));
-    apr_proc_t proc;
+
+    if (script) {
+        script->entry = entry;
+        script->foreign = foreign;
+        script->kill_timeout = apr_time_from_msec((apr_time_t)entry->kill_ms);
+        script->control_fd = script->stderr_fd = -1;
+    }
+    return script;
+}
+
+/* Its process is there: from now on it is looked after. */
+static void look_after(script_t *script, int control_fd)
+{
+    script->pid = script->entry->pid;
+    script->control_fd = control_fd;
+    apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), script);
+    if (script->foreign) {
+        APR_RING_INSERT_TAIL(&launcher.timed, script, script_t, link);
+    }
+    /* The end of the lease is a hang-up, which is always reported. */
+    if (control_fd >= 0 && watch(control_fd, 0, script)) {
+        close(control_fd);
+        script->control_fd = -1;
+        begin_term(script);
+    }
+}
+
+/* What a launcher of this number has left behind. Workers claim theirs; until
+ * then a script lives as long as its worker, which may be sending to a slow
+ * client. */
+static void take_over(void)
+{
+    launcher_entry_t *entry = NULL;
+    script_t *script;
+
+    while ((entry = launcher_table_next(entry))) {
+        if (!launcher_table_is_own(entry)) {
+            continue;
+        }
+        if (!launcher_table_is_alive(entry)) {
+            launcher_table_remove(entry, entry->pid);
+        }
+        else if ((script = add_script(entry, 1))) {
+            look_after(script, -1);
+        }
+    }
+}
+
+/* A worker's script has lost its launcher: hold the lease for it. */
+static void claim(pid_t pid, int fds[CGI_FD_MAX])
+{
+    pid_t worker = worker_of(fds[CGI_FD_CONTROL]);
+    script_t *script = apr_hash_get(launcher.scripts, &pid, sizeof(pid));
+    launcher_entry_t *entry;
+
+    if (script &&
+        (!script->foreign || script->state != SCRIPT_RUNNING ||
+         script->control_fd >= 0 || script->entry->worker != worker)) {
+        return; /* no honest worker */
+    }
+    if (script) {
+        script->control_fd = fds[CGI_FD_CONTROL];
+        if (watch(script->control_fd, 0, script)) {
+            script->control_fd = -1;
+            begin_term(script);
+            return;
+        }
+    }
+    else {
+        entry = launcher_table_claim(pid, worker);
+        if (!entry || !launcher_table_is_alive(entry) ||
+            !(script = add_script(entry, 1))) {
+            launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_EXITED,
+                          CGI_STATUS_UNKNOWN, 0);
+            return;
+        }
+        look_after(script, fds[CGI_FD_CONTROL]);
+    }
+    launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_STARTED, pid, 0);
+    fds[CGI_FD_CONTROL] = -1;
+}
+
+/* Start the script of a message that arrived whole. */
+static void start(const cgi_wire_request_t *request,
+                  const launcher_become_t *who, int fds[CGI_FD_MAX])
+{
+    launcher_entry_t *entry =
+        launcher_table_add(worker_of(fds[CGI_FD_CONTROL]), request->kill_ms);
+    script_t *script = entry ? add_script(entry, 0) : NULL;
     apr_status_t rv =
-        script ? launcher_make_process(&proc, request, who, fds, pool)
+        script ? launcher_make_process(&entry->pid, request, who, fds)
                : APR_ENOMEM;
 
     if (rv != APR_SUCCESS) {
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv,
                       CGI_STAGE_FORK);
+        if (entry) {
+            entry->pid = 0;
+        }
         free(script);
         return;
     }
-    script->pid = proc.pid;
-    script->state = SCRIPT_RUNNING;
-    script->stderr_fd = -1;
-    script->kill_timeout = apr_time_from_msec((apr_time_t)request->kill_ms);
-    script->control_fd = fds[CGI_FD_CONTROL];
-    fds[CGI_FD_CONTROL] = -1; /* ours from here on */
-    apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), script);
-
-    /* The end of the lease is a hang-up, which is always reported. */
-    if (watch(script->control_fd, 0, script)) {
-        close(script->control_fd);
-        script->control_fd = -1;
-        begin_term(script);
-    }
+    look_after(script, fds[CGI_FD_CONTROL]);
+    fds[CGI_FD_CONTROL] = -1;
 }
 
 /* Take the descriptors out of a message; those that are not there are -1. */
@@ -438,7 +563,11 @@ static void receive(void)
     else {
         size = (apr_size_t)n;
     }
-    if (nfds <= CGI_FD_STDERR || (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
+    if (nfds == 1 && cgi_wire_claimed(data, size)) {
+        claim(cgi_wire_claimed(data, size), fds);
+    }
+    else if (nfds <= CGI_FD_STDERR ||
+             (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EMFILE,
                       CGI_STAGE_MESSAGE);
     }
@@ -454,7 +583,7 @@ static void receive(void)
                       CGI_STAGE_REFUSED);
     }
     else {
-        start(&safe, who, pool, fds);
+        start(&safe, who, fds);
     }
     apr_pool_clear(pool);
     for (i = 0; i < CGI_FD_MAX; i++) {
@@ -607,16 +736,22 @@ int main(int argc, char *argv[])
     const char *uid = NULL, *root = NULL;
     gid_t groups[GROUPS_MAX];
     int ngroups = 0;
-    int c, type = 0, privileged = 0, keep_kill = 0;
+    int c, type = 0, privileged = 0, keep_kill = 0, number = 0, table = -1;
     socklen_t len = sizeof(type);
 
-    while ((c = getopt(argc, argv, "iku:g:r:")) != -1) {
+    while ((c = getopt(argc, argv, "ikn:u:g:r:t:")) != -1) {
         switch (c) {
         case 'i':
             privileged = 1;
             break;
         case 'k':
             keep_kill = 1;
+            break;
+        case 'n':
+            number = atoi(optarg);
+            break;
+        case 't':
+            table = atoi(optarg);
             break;
         case 'u':
             uid = optarg;
@@ -638,6 +773,10 @@ int main(int argc, char *argv[])
         fprintf(stderr, "cgi-launcher is started by httpd, not by hand\n");
         return 2;
     }
+    if (number < 0 || number >= CGI_LAUNCHERS_MAX) {
+        return 2;
+    }
+    launcher_table_open(table, number);
     if (close_range(3, ~0u, 0)) {
         launcher_die("closing descriptors");
     }
@@ -661,7 +800,7 @@ int main(int argc, char *argv[])
         dup2(2, IDENTITIES_FD);
     }
     launcher.scripts = apr_hash_make(launcher.pool);
-    APR_RING_INIT(&launcher.ending, script_t, link);
+    APR_RING_INIT(&launcher.timed, script_t, link);
     launcher.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (launcher.epoll_fd < 0) {
         launcher_die("creating the poll set");
@@ -672,6 +811,7 @@ int main(int argc, char *argv[])
         launcher_die("watching the queue");
     }
     launcher.queue_open = 1;
+    take_over();
     serve();
     return 0;
 }

@@ -281,9 +281,13 @@ typedef struct kernel_time_t {
 
 typedef struct borrowed_t {
     const cgi_wire_request_t *request;
+    const launcher_become_t *who;
     const int *fds;
     volatile int armed; /* the child's timer runs; or -1: it has none */
 } borrowed_t;
+
+/* The child runs on it, in our memory or in its own. */
+static char child_stack[64 * 1024] __attribute__((aligned(64)));
 
 static int run_borrower(void *data)
 {
@@ -325,25 +329,23 @@ static int was_too_slow(pid_t pid)
     return 0;
 }
 
-/* @return the child's process; 0: it was none, or too slow; -1 and errno */
-static pid_t start_borrower(const cgi_wire_request_t *request,
-                            const int fds[CGI_FD_MAX])
+/* @return 1: *pid is the child's process; 0: it was none, or too slow; -1 and
+ * errno */
+static int start_borrower(pid_t *pid, const cgi_wire_request_t *request,
+                          const int fds[CGI_FD_MAX])
 {
-    static char stack[64 * 1024] __attribute__((aligned(64)));
     static int *lent; /* cleared by the kernel when the child has given back */
     const kernel_time_t tick = {0, 5 * 1000000};
-    borrowed_t b = {request, fds, 0};
+    borrowed_t b = {request, NULL, fds, 0};
     apr_time_t begun = launcher_now(), armed = 0, now = begun;
-    pid_t pid;
 
     if (!lent && !(lent = malloc(sizeof(*lent)))) {
         return 0;
     }
     __atomic_store_n(lent, 1, __ATOMIC_SEQ_CST);
-    pid =
-        clone(run_borrower, stack + sizeof(stack),
-              CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, &b, NULL, NULL, lent);
-    if (pid < 0) {
+    if (clone(run_borrower, child_stack + sizeof(child_stack),
+              CLONE_VM | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | SIGCHLD,
+              &b, pid, NULL, lent) < 0) {
         return -1;
     }
     while (__atomic_load_n(lent, __ATOMIC_SEQ_CST)) {
@@ -361,29 +363,36 @@ static pid_t start_borrower(const cgi_wire_request_t *request,
     if (b.armed < 0) {
         return 0;
     }
-    return now - begun >= apr_time_from_msec(BORROW_MS) && was_too_slow(pid)
-               ? 0
-               : pid;
+    return now - begun < apr_time_from_msec(BORROW_MS) || !was_too_slow(*pid);
 }
 
-apr_status_t launcher_make_process(apr_proc_t *proc,
+static int run_forked(void *data)
+{
+    const borrowed_t *b = data;
+
+    run_child(b->request, b->who, b->fds);
+    return 127;
+}
+
+apr_status_t launcher_make_process(pid_t *pid,
                                    const cgi_wire_request_t *request,
                                    const launcher_become_t *who,
-                                   const int fds[CGI_FD_MAX], apr_pool_t *pool)
+                                   const int fds[CGI_FD_MAX])
 {
     static apr_time_t no_lending_until;
-    apr_status_t rv;
+    borrowed_t b = {request, who, fds, 0};
+    int made;
 
     if (!who && !request->limits && launcher_now() >= no_lending_until) {
-        proc->pid = start_borrower(request, fds);
-        if (proc->pid) {
-            return proc->pid < 0 ? errno : APR_SUCCESS;
+        made = start_borrower(pid, request, fds);
+        if (made) {
+            return made < 0 ? errno : APR_SUCCESS;
         }
         no_lending_until = launcher_now() + NO_LENDING;
     }
-    rv = apr_proc_fork(proc, pool);
-    if (rv == APR_INCHILD) {
-        run_child(request, who, fds);
-    }
-    return rv == APR_INPARENT ? APR_SUCCESS : rv;
+    /* As fork() does; it alone can't write the number for us. */
+    return clone(run_forked, child_stack + sizeof(child_stack),
+                 CLONE_PARENT_SETTID | SIGCHLD, &b, pid, NULL, NULL) < 0
+               ? errno
+               : APR_SUCCESS;
 }

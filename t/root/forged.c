@@ -483,6 +483,43 @@ static void leases(void)
     tap_ok(is_gone(pid, 2000), "(that script is ended)");
 }
 
+/* Claim a process as one's script. @return the answer */
+static const char *claimed(pid_t pid)
+{
+    call_t call = call_make();
+    cgi_wire_claim_t claim;
+    cgi_note_t note = {0};
+    int kind;
+
+    while (call.nfds > 1) {
+        close(call.fds[--call.nfds]);
+    }
+    cgi_wire_claim(&claim, pid);
+    must(!call_send(&call, &claim, sizeof(claim)), "sending");
+    kind = call_note(&call, &note);
+    call_close(&call);
+    return !kind                      ? "none"
+           : kind == CGI_NOTE_STARTED ? "started"
+           : kind == CGI_NOTE_EXITED && note.value == CGI_STATUS_UNKNOWN
+               ? "gone"
+               : "?";
+}
+
+static void claims(void)
+{
+    call_t call;
+    pid_t pid = started(&call, "end", 300);
+
+    tap_is(claimed(1), "gone", "the first process of all is nobody's script");
+    tap_is(claimed(getpid()), "gone", "nor is the worker itself");
+    tap_is(claimed(launcher.pid), "gone", "nor is the launcher");
+    tap_is(claimed(pid), "none", "a script that has its launcher");
+    tap_ok(!is_gone(pid, 300), "and none of them is ended for it");
+    call_close(&call);
+    tap_ok(is_gone(pid, 2000), "(that script is ended)");
+    works("claims");
+}
+
 /* The owner of a script holds a lease on it: starting it waits until he has
  * given it back, for 45 seconds. Others do not wait with it. */
 static void held(void)
@@ -682,6 +719,7 @@ int main(int argc, char **argv)
     files_of_messages();
     flood();
     leases();
+    claims();
     is_quiet("after it all");
     ends();
     other_launchers();

@@ -243,6 +243,23 @@ ok(wait_until(15, sub { my @now = $s->workers; @now > 0 }), '(new workers)');
 says('/numbers/ids', "$uid $other_gid $other_gid", 'others do their work');
 $c->abort;
 
+# ---- the launcher dies, then whoever has asked for the script
+
+for my $who (qw(client workers)) {
+    $tag = tag_of();
+    $c = running("/long/stay?$tag");
+    ($launcher) = privileged();
+    kill 'KILL', $launcher;
+    ok(wait_until(10, sub { grep { $_ != $launcher } privileged() }),
+        "(another launcher, $who)");
+    sleep 0.3;
+    ok(scalar processes_with($tag), 'C18: the launcher dies, a script runs on');
+    $who eq 'client' ? $c->abort : kill 'KILL', $s->workers;
+    is_gone($tag, 6, "C18: the next launcher ends it with its $who");
+    $c->abort;
+}
+ok(wait_until(15, sub { my @now = $s->workers; @now > 0 }), '(new workers)');
+
 # ---- restarts
 
 $tag = tag_of();

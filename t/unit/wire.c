@@ -252,6 +252,23 @@ static void test_numbers(void)
     tap_ok(with_number(KILL_AT, 0xffffffff) == APR_SUCCESS, "any time");
 }
 
+static void test_claims(void)
+{
+    cgi_wire_claim_t claim, wrong;
+
+    cgi_wire_claim(&claim, 77);
+    tap_ok(cgi_wire_claimed(&claim, sizeof(claim)) == 77, "a claim");
+    tap_ok(!cgi_wire_claimed(&claim, sizeof(claim) - 1), "half of one");
+    tap_ok(!cgi_wire_claimed(&claim, 0), "nothing of one");
+    wrong = claim;
+    wrong.magic ^= 1;
+    tap_ok(!cgi_wire_claimed(&wrong, sizeof(wrong)), "other bytes");
+    cgi_wire_claim(&wrong, -77);
+    tap_ok(!cgi_wire_claimed(&wrong, sizeof(wrong)), "a process group");
+    cgi_wire_claim(&wrong, 0);
+    tap_ok(!cgi_wire_claimed(&wrong, sizeof(wrong)), "no process");
+}
+
 int main(void)
 {
     apr_initialize();
@@ -261,6 +278,7 @@ int main(void)
     test_incomplete();
     test_cut();
     test_numbers();
+    test_claims();
     apr_pool_destroy(pool);
     return tap_done();
 }

@@ -1,0 +1,138 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The list of running scripts, in memory that httpd's parent keeps: what a
+ * launcher that was killed has left behind, the next one finds there.
+ *
+ * Each launcher of a generation has a part of the list, by its number, and
+ * takes over what its predecessor had. A claim (wire.h) may come to any of
+ * them, so that an entry can have an owner other than its part's.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "launcher/launcher.h"
+
+/* Scripts of one launcher at the same time; a page is used when it is
+ * needed. */
+#define ENTRIES_MAX 16384
+
+typedef struct part_t {
+    int high; /* entries from here on were never used */
+    launcher_entry_t entry[ENTRIES_MAX];
+} part_t;
+
+static part_t *parts;
+static int own; /* number of this launcher */
+
+void launcher_table_open(int fd, int number)
+{
+    size_t size = sizeof(part_t) * CGI_LAUNCHERS_MAX;
+
+    own = number;
+    /* All launchers do this, to the same end. */
+    if (fd >= 0 && ftruncate(fd, (off_t)size)) {
+        launcher_die("making the list of scripts");
+    }
+    parts = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                 fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+    if (parts == MAP_FAILED) {
+        launcher_die("reading the list of scripts");
+    }
+}
+
+launcher_entry_t *launcher_table_add(pid_t worker, unsigned int kill_ms)
+{
+    static pid_t session;
+    part_t *part = &parts[own];
+    launcher_entry_t *entry;
+    int i = 0;
+
+    if (!session) {
+        session = getsid(0);
+    }
+
+    while (i < part->high && part->entry[i].pid) {
+        i++;
+    }
+    if (i == ENTRIES_MAX) {
+        return NULL;
+    }
+    if (i == part->high) {
+        part->high++;
+    }
+    entry = &part->entry[i];
+    entry->session = session;
+    entry->worker = worker;
+    entry->kill_ms = kill_ms;
+    entry->owner = own;
+    return entry;
+}
+
+void launcher_table_remove(launcher_entry_t *entry, pid_t pid)
+{
+    if (entry->pid == pid && launcher_table_is_own(entry)) {
+        entry->pid = 0;
+    }
+}
+
+int launcher_table_is_own(const launcher_entry_t *entry)
+{
+    return __atomic_load_n(&entry->owner, __ATOMIC_SEQ_CST) == own;
+}
+
+int launcher_table_is_alive(const launcher_entry_t *entry)
+{
+    pid_t session = getsid(entry->pid);
+
+    if (session < 0) {
+        /* Its first process has ended. Others of its group may not have;
+         * until then nobody else gets that number. */
+        return !kill(-entry->pid, 0) || errno == EPERM;
+    }
+    return session == entry->session;
+}
+
+launcher_entry_t *launcher_table_next(launcher_entry_t *entry)
+{
+    int p = 0, i = 0;
+
+    if (entry) {
+        while (entry < parts[p].entry ||
+               entry >= parts[p].entry + ENTRIES_MAX) {
+            p++;
+        }
+        i = (int)(entry - parts[p].entry) + 1;
+    }
+    for (; p < CGI_LAUNCHERS_MAX; p++, i = 0) {
+        for (; i < parts[p].high; i++) {
+            if (parts[p].entry[i].pid) {
+                return &parts[p].entry[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+launcher_entry_t *launcher_table_claim(pid_t pid, pid_t worker)
+{
+    launcher_entry_t *entry = NULL;
+
+    while ((entry = launcher_table_next(entry))) {
+        int owner = entry->owner;
+
+        if (entry->pid == pid && entry->worker == worker) {
+            return owner != own && __atomic_compare_exchange_n(
+                                       &entry->owner, &owner, own, 0,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+                       ? entry
+                       : NULL;
+        }
+    }
+    return NULL;
+}
