@@ -35,6 +35,9 @@ my %files = (
     'ext/page.html' => "page\n",
     'ext/prog~data' => "DATA\n",
     'fossil/fossil.cgi' => '',
+    'notes/index.md' => "# Home\n",
+    'notes/a/b.md' => "# A b\n\n<script>x</script>\n",
+    'notes/.b.md' => "# Hidden\n",
     'git/' => '',
 );
 my %done;
@@ -70,7 +73,7 @@ END {
 }
 sub wait_for { -S $_[0] and return 1 or Time::HiRes::sleep(0.1) for 1 .. 50 }
 
-plan tests => 77;
+plan tests => 84;
 
 # A cgi-bin directory
 my $httpd = example('cgi-bin', {CGI_BIN => '@TREE@/cgi'});
@@ -262,6 +265,28 @@ else {
     skip('fossil is not installed') for 1 .. 12;
 }
 
+# Markdown: the filter of the comment
+if (my ($cmark) = grep { -x } '/usr/bin/cmark') {
+    my ($filter) = PrivateHttpd::slurp("$examples/markdown.conf")
+        =~ /^(#   #!.*\n(?:#   .*\n|#\n)+)/m;
+    PrivateHttpd::spew("$sockets/filter", $filter =~ s/^#   //mgr);
+    chmod 0755, "$sockets/filter";
+    $httpd = example('markdown', {NOTES => '@TREE@/notes',
+                                  NOTES_FILTER => "$sockets/filter"});
+    for (['/notes/', 'Home'], ['/notes/a/b', 'A b']) {
+        my $response = request($httpd->port, 'GET', $_->[0]);
+        print "# $response->{head}\n# $response->{body}\n";
+        ok($response->{body} =~ m{<h1>$_->[1]</h1>}
+           && $response->{header}{'content-type'} eq 'text/html; charset=utf-8');
+    }
+    ok(request($httpd->port, 'GET', '/notes/a/b')->{body} !~ /<script/);
+    ok(request($httpd->port, 'GET', "/notes/$_")->{status} == 404)
+        for qw(none .b a/b.md);
+}
+else {
+    skip('cmark is not installed') for 1 .. 6;
+}
+
 # chroot by host: httpd has to be root (t/root has it running)
 mkdir "$sockets/host";
 $done{'chroot-by-host'} = 1;
@@ -276,11 +301,11 @@ ok($> == 0 ? $ok : $said =~ /chroot= must have httpd started as root/);
 my @forgotten = grep { !$done{$_}
     && !($_ eq 'php' && !$php || $_ eq 'php-fpm' && !$fpm
          || $_ eq 'cluster' && !$fcgiwrap || $_ eq 'git' && !$git
-         || $_ eq 'fossil' && !$fossil) } @all;
+         || $_ eq 'fossil' && !$fossil
+         || $_ eq 'markdown' && !-x '/usr/bin/cmark') } @all;
 print "# not tested: @forgotten\n" if @forgotten;
 ok(!@forgotten);
-for my $name (qw(cgi-bin darcsweb php trac extension-directory git fossil
-                 php-fpm cluster chroot-by-host)) {
+for my $name (@all) {
     my $said = refused(qq(Include "$examples/$name.conf"\n));
     print "# $name: $said\n";
     ok($said eq '' || $said =~ /must be a directory that exists/
