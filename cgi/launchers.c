@@ -20,6 +20,8 @@
 #include "http_core.h"
 #include "http_log.h"
 #include "http_main.h"
+#include "mpm_common.h"
+#include "scoreboard.h"
 #include "unixd.h"
 
 #include "cgi/cgi_exec.h"
@@ -258,6 +260,120 @@ static apr_status_t spawn(launchers_t *l, int slot)
     return rv;
 }
 
+/* Make a queue and the list of scripts. */
+static apr_status_t open_queue(launchers_t *l, const char *path)
+{
+    int size = 1024 * 1024;
+
+    apr_pool_create(&l->pool, process_pool);
+    l->maker = getpid();
+    l->table = memfd_create("cgi-scripts", MFD_CLOEXEC);
+    l->argv = make_argv(l, path);
+    if (l->table < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->queue)) {
+        return errno;
+    }
+    /* A larger queue is welcome, a smaller one does no harm. */
+    (void)setsockopt(l->queue[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    return APR_SUCCESS;
+}
+
+static launchers_t *new_launchers(void)
+{
+    launchers_t *l = retained->unused;
+
+    if (l) {
+        retained->unused = l->next;
+        memset(l, 0, sizeof(*l));
+    }
+    else {
+        l = apr_pcalloc(process_pool, sizeof(*l));
+    }
+    return l;
+}
+
+/* The end of a generation, in the parent: its workers may still finish. */
+static apr_status_t retire(void *data)
+{
+    launchers_t *l = data;
+
+    if (getpid() == l->maker) {
+        close(l->queue[1]);
+        l->queue[1] = -1;
+        l->earlier = 1;
+        l->next = retained->earlier;
+        retained->earlier = l;
+    }
+    return APR_SUCCESS;
+}
+
+/* No worker can send any more: all have gone, or one has shut the queue. */
+static int is_shut(const launchers_t *l)
+{
+    struct pollfd pfd = {.fd = l->queue[0], .events = POLLRDHUP};
+
+    return poll(&pfd, 1, 0) > 0 && (pfd.revents & (POLLHUP | POLLRDHUP));
+}
+
+/* Workers inherit the queue, no other way leads to them: new ones must take
+ * their place. No gentler signal ends those of the event MPM, or one that
+ * somebody has taken over. The scoreboard is theirs to write, so that the
+ * parent, which is root, looks whom it is about to end. */
+static void replace_workers(void)
+{
+    int i, n = 0, generation = 0;
+
+    if (ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &n) ||
+        ap_mpm_query(AP_MPMQ_GENERATION, &generation)) {
+        return;
+    }
+    for (i = 0; i < n; i++) {
+        const process_score *score = ap_get_scoreboard_process(i);
+        pid_t pid = score ? score->pid : 0;
+
+        if (pid > 0 && pid != getpid() && score->generation == generation) {
+            (void)ap_mpm_safe_kill(pid, SIGKILL);
+        }
+    }
+}
+
+/* All workers of a generation share the socket, and a single one can end it
+ * for all by shutdown(). No honest one does that. */
+static void heal(launchers_t *l)
+{
+    launchers_t *shut;
+    process_t *process;
+    apr_status_t rv;
+    int i;
+
+    if (!l || l->earlier || !is_shut(l)) {
+        return;
+    }
+    shut = new_launchers();
+    *shut = *l;
+    memset(l, 0, sizeof(*l));
+    l->n = shut->n;
+    l->identities = shut->identities < 0
+                        ? -1
+                        : fcntl(shut->identities, F_DUPFD_CLOEXEC, 0);
+    rv = open_queue(l, shut->argv[0]);
+    ap_log_error(APLOG_MARK, APLOG_CRIT, rv, ap_server_conf,
+                 "a process of httpd has shut the launchers' queue, which "
+                 "nothing of httpd does: %s",
+                 rv ? "another one can't be made, scripts get 503"
+                    : "another one is made, and all workers are replaced");
+    for (process = retained->processes; process; process = process->next) {
+        if (process->of == l) {
+            process->of = shut;
+        }
+    }
+    (void)retire(shut);
+    for (i = 0; i < l->n && !rv; i++) {
+        l->slot[i].wanted = spawn(l, i) != APR_SUCCESS;
+    }
+    replace_workers();
+}
+
 /* A launcher died: queued requests wait for the next one. */
 static void restart(launchers_t *l, int slot, int killed)
 {
@@ -279,10 +395,7 @@ static void restart(launchers_t *l, int slot, int killed)
 /* No worker of the generation is left. */
 static int is_over(const launchers_t *l)
 {
-    struct pollfd pfd = {.fd = l->queue[0], .events = POLLRDHUP};
-
-    return l->earlier && poll(&pfd, 1, 0) > 0 &&
-           (pfd.revents & (POLLHUP | POLLRDHUP));
+    return l->earlier && is_shut(l);
 }
 
 static int has_launcher(const launchers_t *l)
@@ -324,6 +437,10 @@ static void maintain(int reason, void *data, apr_wait_t status)
                  "launcher (process %ld) ended unexpectedly (status %d), "
                  "starting another",
                  (long)process->proc.pid, (int)status);
+    if (!process->of->earlier && is_shut(process->of)) {
+        heal(process->of);
+        return;
+    }
     /* status is a number only: no launcher exits with this one */
     restart(process->of, process->slot, status == SIGKILL);
 }
@@ -389,6 +506,8 @@ static void tend_earlier(void)
 
 void cgi_launch_monitor(void)
 {
+    heal(launchers);
+    heal(privileged);
     start_wanted(launchers);
     start_wanted(privileged);
     if (retained) {
@@ -439,21 +558,6 @@ static apr_status_t store(const void *data, apr_size_t size, int *fd)
     return APR_SUCCESS;
 }
 
-/* The end of a generation, in the parent: its workers may still finish. */
-static apr_status_t retire(void *data)
-{
-    launchers_t *l = data;
-
-    if (getpid() == l->maker) {
-        close(l->queue[1]);
-        l->queue[1] = -1;
-        l->earlier = 1;
-        l->next = retained->earlier;
-        retained->earlier = l;
-    }
-    return APR_SUCCESS;
-}
-
 static apr_status_t forget_launchers(void *unused)
 {
     (void)unused;
@@ -466,34 +570,19 @@ static apr_status_t create(launchers_t **result, apr_pool_t *pconf,
                            server_rec *s, const char *path, int n,
                            int identities_fd)
 {
-    launchers_t *l = retained->unused;
-    int size = 1024 * 1024;
-    apr_status_t rv = APR_SUCCESS;
+    launchers_t *l = new_launchers();
+    apr_status_t rv;
     int i;
 
-    if (l) {
-        retained->unused = l->next;
-        memset(l, 0, sizeof(*l));
-    }
-    else {
-        l = apr_pcalloc(process_pool, sizeof(*l));
-    }
-    apr_pool_create(&l->pool, process_pool);
     l->n = n;
-    l->maker = getpid();
     l->identities = identities_fd;
-    l->table = memfd_create("cgi-scripts", MFD_CLOEXEC);
-    l->argv = make_argv(l, path);
-    if (l->table < 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->queue)) {
-        rv = errno;
+    rv = open_queue(l, path);
+    if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
-                     "can't make the launcher's queue");
+                     "can't make the launchers' queue");
         return rv;
     }
     apr_pool_cleanup_register(pconf, l, retire, apr_pool_cleanup_null);
-    /* A larger queue is welcome, a smaller one does no harm. */
-    (void)setsockopt(l->queue[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     *result = l;
     for (i = 0; i < n && rv == APR_SUCCESS; i++) {
         rv = spawn(l, i);
