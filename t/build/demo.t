@@ -12,7 +12,7 @@ use Program qw(program run scratch need_program);
 use Time::HiRes qw(sleep time);
 
 my @optional = grep { program($_) } qw(git fossil php-cgi);
-plan tests => 33 + @optional, sub { need_program('perl') };
+plan tests => 36 + @optional, sub { need_program('perl') };
 
 my $port = PrivateHttpd::free_port();
 my $url = "http://127.0.0.1:$port";
@@ -20,22 +20,51 @@ my $scratch = scratch('demo');
 my $browser = LWP::UserAgent->new(max_redirect => 3, timeout => 30);
 sub page { return $browser->get("$url$_[0]") }
 
-# The start of run in a process group of its own, as a terminal has it.
-my $pid = fork // die "fork: $!";
-if (!$pid) {
-    setpgrp;
-    $SIG{INT} = 'DEFAULT'; # what runs in the background has it ignored
-    open STDOUT, '>', "$scratch/out" or die;
-    open STDERR, '>&', \*STDOUT or die;
-    $ENV{PORT} = $port;
-    exec 'scripts/run' or die "scripts/run: $!";
+# Starts a command in a process group of its own, as a terminal has it, and
+# waits until it serves the demo. Returns its process, and what it said.
+sub start {
+    my ($out, @command) = @_;
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        setpgrp;
+        $SIG{INT} = 'DEFAULT'; # what runs in the background has it ignored
+        open STDOUT, '>', $out or die;
+        open STDERR, '>&', \*STDOUT or die;
+        $ENV{PORT} = $port;
+        exec @command or die "@command: $!";
+    }
+    my $said = '';
+    for (1 .. 300) {
+        $said = PrivateHttpd::slurp($out) if -e $out;
+        last if $said =~ /^Log: /m;
+        sleep 0.1;
+    }
+    return ($pid, $said);
 }
-my $said = '';
-for (1 .. 100) {
-    $said = PrivateHttpd::slurp("$scratch/out") if -e "$scratch/out";
-    last if $said =~ /^Log: /m;
-    sleep 0.1;
+
+# Has the process ended within 15 seconds? If not, it is killed.
+sub ended {
+    my $pid = shift;
+    for (1 .. 150) {
+        return 1 if waitpid($pid, 1) == $pid;
+        sleep 0.1;
+    }
+    kill 'KILL', -$pid;
+    return 0;
 }
+
+# Processes that belong to the demo whose files are in this directory.
+sub left {
+    my $state = shift;
+    return grep {
+        my $p = $_;
+        my $line = eval { PrivateHttpd::slurp("$p/cmdline") } // '';
+        my $cwd = readlink("$p/cwd") // '';
+        "$line $cwd" =~ m{\Q$state\E|/demo/site};
+    } glob '/proc/[0-9]*';
+}
+
+my ($pid, $said) = start("$scratch/out", 'scripts/run');
 ok t_cmp($said, qr{served at \Q$url\E/});
 my ($state) = $said =~ m{^Log: (.*)/error_log$}m;
 
@@ -138,18 +167,16 @@ if (!$slow) {
 }
 sleep 1;
 kill 'INT', -$pid;
-my $ended = 0;
-for (1 .. 150) {
-    last if $ended = waitpid($pid, 1) == $pid;
-    sleep 0.1;
-}
-kill 'KILL', -$pid unless $ended;
+ok(ended($pid));
 waitpid $slow, 0;
-ok($ended);
-my @left = grep {
-    my $p = $_;
-    my $line = eval { PrivateHttpd::slurp("$p/cmdline") } // '';
-    my $cwd = readlink("$p/cwd") // '';
-    "$line $cwd" =~ m{\Q$state\E|/demo/site};
-} glob '/proc/[0-9]*';
-ok t_cmp("@left", '');
+ok t_cmp(join(' ', left($state)), '');
+
+# TERM for make alone, as `kill` sends it, ends all the same. (All is built.)
+($pid, $said) = start("$scratch/out2", 'make', '-f', 'Makefile.apxs',
+    'MAKE=true', 'run');
+ok t_cmp($said, qr{served at \Q$url\E/});
+kill 'TERM', $pid;
+ok(ended($pid));
+($state) = $said =~ m{^Log: (.*)/error_log$}m;
+$state //= $scratch;
+ok t_cmp(join(' ', left($state)), '');

@@ -173,6 +173,17 @@ sub free_port {
     return $socket->sockport;
 }
 
+# For plan(): true where shared memory can be made, which mod_proxy_balancer and
+# mod_fcgid need; else a reason to skip.
+sub need_shm {
+    my $file = "/dev/shm/cgi-test-$$";
+    if (open my $handle, '>', $file) {
+        unlink $file;
+        return 1;
+    }
+    return Apache::Test::skip_reason("/dev/shm can't be written to: $!");
+}
+
 sub slurp {
     my $name = shift;
     open my $file, '<', $name or die "$name: $!";

@@ -182,7 +182,7 @@ EOC
 
 my @cgi = ('scgi', 'uwsgi', $fcgiwrap ? ('fcgi', 'cluster') : ());
 my @php = $fpm && $php ? ('fpm', 'phpcluster') : ();
-plan tests => @requests * 6 * 2 + 8;
+plan tests => @requests * 6 * 2 + 8, \&PrivateHttpd::need_shm;
 
 my $httpd = routes($conf, \%files);
 my ($port, $tree) = ($httpd->port, $httpd->{tree});
