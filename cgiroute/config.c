@@ -319,40 +319,42 @@ static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,
     if (!*value) {
         return apr_pstrcat(cmd->pool, key, "= must have a value", NULL);
     }
-    if (!strcmp(key, "dir")) {
+    if (!ap_cstr_casecmp(key, "dir")) {
         return parse_template(cmd, route, &route->path.dir, "dir=", value);
     }
-    if (!strcmp(key, "exec")) {
+    if (!ap_cstr_casecmp(key, "exec")) {
         return set_exec(cmd, route, value);
     }
-    if (!strcmp(key, "pathinfo")) {
+    if (!ap_cstr_casecmp(key, "pathinfo")) {
         return parse_template(cmd, route, &route->path_info,
                               "pathinfo=", value);
     }
-    if (!strcmp(key, "names")) {
-        if (strcmp(value, "any") && strcmp(value, "strict")) {
+    if (!ap_cstr_casecmp(key, "names")) {
+        if (ap_cstr_casecmp(value, "any") &&
+            ap_cstr_casecmp(value, "strict")) {
             return "names= must be strict or any";
         }
-        route->path.names =
-            *value == 'a' ? ROUTE_NAMES_ANY : ROUTE_NAMES_STRICT;
+        route->path.names = ap_cstr_casecmp(value, "strict")
+                                ? ROUTE_NAMES_ANY
+                                : ROUTE_NAMES_STRICT;
         return NULL;
     }
-    if (!strcmp(key, "static")) {
-        if (strcmp(value, "on") && strcmp(value, "off")) {
+    if (!ap_cstr_casecmp(key, "static")) {
+        if (ap_cstr_casecmp(value, "on") && ap_cstr_casecmp(value, "off")) {
             return "static= must be on or off";
         }
-        route->is_static = !strcmp(value, "on");
+        route->is_static = !ap_cstr_casecmp(value, "on");
         return NULL;
     }
-    if (!strcmp(key, "user")) {
+    if (!ap_cstr_casecmp(key, "user")) {
         route->user = value;
         return NULL;
     }
-    if (!strcmp(key, "group")) {
+    if (!ap_cstr_casecmp(key, "group")) {
         route->group = value;
         return NULL;
     }
-    if (!strcmp(key, "chroot")) {
+    if (!ap_cstr_casecmp(key, "chroot")) {
         char *root = apr_pstrdup(cmd->pool, value);
         apr_size_t n;
 

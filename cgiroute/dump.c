@@ -50,7 +50,7 @@ static entry_t entry_of(apr_pool_t *p, const cgiroute_t *route)
 {
     const char *text = route_pattern_prefix(route->pattern);
     const char *rest = route_pattern_rest(route->pattern);
-    entry_t entry = {route};
+    entry_t entry = {.route = route};
 
     entry.prefix = apr_pstrcat(p, route->base, text, NULL);
     /* Without a text of its own the <Location> or the path's first slash is

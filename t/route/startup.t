@@ -44,7 +44,7 @@ my @bad = (
     ['CGIRoute "^/(x)" "show" "@TREE@/cgi"', 'must have only key=value after'],
     ['CGIRoute "^/(x)" "show" directory="@TREE@/cgi"',
      'must not have the key "directory="; its keys are dir=, exec='],
-    ['CGIRoute "^/(x)" "show" DIR="@TREE@/cgi"', 'must not have the key "DIR="'],
+    ['CGIRoute "^/(x)" "show" dirs="@TREE@/cgi"', 'must not have the key "dirs="'],
     ['CGIRoute "^/(x)" "show" dir="@TREE@/cgi" names=none', 'names= must be strict or any'],
     ['CGIRoute "^/(x)" "show" dir="@TREE@/cgi" static=yes', 'static= must be on or off'],
     ['CGIRoute "^/(x)" "show" dir="@TREE@/cgi" exec="perl"',
@@ -99,8 +99,8 @@ my @bad = (
 );
 
 my @good = (
-    'CGIRoute "^/(x)" "show" dir="@TREE@/cgi"',
-    'CGIRoute ^/x @TREE@/cgi/show names=strict static=off',
+    'CGIRoute "^/(x)" "show" DIR="@TREE@/cgi"',
+    'CGIRoute ^/x @TREE@/cgi/show names=Strict static=OFF',
     'CGIRoute "^/x" "show" "dir=@TREE@/cgi" "exec=/bin/sh -e"',
     'CGIRoute "^/x" "show" dir=\'@TREE@/cgi\'',
     'CGIRoute "" "@TREE@/cgi/not-yet-there"',
@@ -174,10 +174,10 @@ ok(!$ok && $said =~ /must have mod_env/);
 
 # C10: the dump
 my $conf = <<'EOC';
-CGIRoute "^/one/(\w+)" "\1" dir="/bin" names=any pathinfo=
+CGIRoute "^/one/(\w+)" "\1" Dir="/bin" Names=Any pathinfo=
 CGIRoute "^/two" "/bin/sh" exec="/bin/sh -e -u"
 <Location "/base">
-    <CGIRoute "" "sh" dir="/bin" static=on>
+    <CGIRoute "" "sh" dir="/bin" STATIC=On>
         SetEnv A b
     </CGIRoute>
 </Location>
