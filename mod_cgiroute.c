@@ -95,7 +95,10 @@ static int translate_name(request_rec *r)
     }
     r->filename = apr_pstrdup(r->pool, choice->place.script);
     r->path_info = apr_pstrdup(r->pool, choice->path_info);
-    ap_set_context_info(r, choice->context_prefix, choice->context_root);
+    if (choice->has_context) {
+        /* with it, mod_rewrite makes URLs of the names of files */
+        ap_set_context_info(r, choice->context_prefix, choice->context_root);
+    }
     return OK;
 }
 

@@ -229,9 +229,10 @@ static const char *last_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* As Alias has it, so that mod_rewrite finds its way back to a URL: what
- * precedes the file's name in SCRIPT_NAME. Where SCRIPT_NAME does not end with
- * that name (or its directory: an index), no URL is the directory's. */
+/* As Alias has it: what precedes the file's name in SCRIPT_NAME. Where
+ * SCRIPT_NAME does not end with that name (or its directory: an index), no URL
+ * is that of the directory.
+ * @return NULL then */
 static const char *context_prefix(apr_pool_t *p, const char *script_name,
                                   const char *file)
 {
@@ -244,7 +245,7 @@ static const char *context_prefix(apr_pool_t *p, const char *script_name,
         !strncmp(script_name + n - m, file, m)) {
         return apr_pstrmemdup(p, script_name, n - m - 1);
     }
-    return script_name;
+    return NULL;
 }
 
 /* All as the program sees it: with chroot= from inside. */
@@ -267,6 +268,10 @@ static void set_context(const request_rec *r, cgiroute_choice_t *c)
         c->context_root = "/";
     }
     c->context_prefix = context_prefix(r->pool, script_name, file);
+    c->has_context = c->context_prefix != NULL;
+    if (!c->has_context) {
+        c->context_prefix = script_name;
+    }
     if (outside) {
         c->document_root =
             c->place.work_dir ? c->place.work_dir : c->context_root;

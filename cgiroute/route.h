@@ -95,7 +95,9 @@ typedef struct cgiroute_choice_t {
     const char *host; /* for %{host}; "" where no template has it */
     route_place_t place;
     const char *path_info;
-    const char *context_prefix; /* CONTEXT_PREFIX */
+    const char *context_prefix; /* CONTEXT_PREFIX: SCRIPT_NAME itself, where no
+                                   URL is that of the directory */
+    int has_context;            /* but it is */
     const char *context_root;   /* CONTEXT_DOCUMENT_ROOT */
     const char *document_root;  /* with chroot=; or NULL: the server's */
     int status;         /* not 0: refuse the request so, after authorization */
