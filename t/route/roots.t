@@ -16,9 +16,8 @@ my %files = (
     'cgi/.htaccess' => "RewriteEngine on\nRewriteRule ^old\$ show\n",
     'cgi/old' => "#!/bin/sh\n",
     'site/x' => "x\n",
-    'site/front/front.cgi' => show_script('front'),
-    'site/front/file.txt' => "FILE\n",
-    'site/front/.htaccess' => "RewriteEngine on\n"
+    'front/front.cgi' => show_script('front'),
+    'front/.htaccess' => "RewriteEngine on\n"
         . "RewriteCond %{QUERY_STRING} file\nRewriteRule ^front file.txt\n",
 );
 my $httpd = routes(<<'EOC', \%files);
@@ -30,7 +29,7 @@ DocumentRoot "@TREE@/site"
 </Directory>
 DirectoryIndex x-index
 CGIRoute "^/cgi-bin/(.+?)(?=/info|$)" "\1" dir="@TREE@/cgi"
-CGIRoute "^/front/(\w+)$" "front.cgi" dir="@TREE@/site/front"
+CGIRoute "^/front/(\w+)" "front.cgi" dir="@TREE@/front"
 CGIRoute "^/other" "show" dir="@TREE@/cgi"
 CGIRoute "^/host/(\w+)" "\1" dir="@TREE@/cgi/%{host}"
 CGIRoute "^/index/(?:(.*)/)?$" "\1/index.cgi" dir="@TREE@/cgi"
@@ -99,6 +98,7 @@ ok(1 == (() = $body =~ /^DOCUMENT_ROOT=/mgi));
 # mod_rewrite finds the URL of a file beside the program
 ok(show($httpd, '/cgi-bin/old')->{SCRIPT_NAME} eq '/cgi-bin/show');
 
-# ... and does not take SCRIPT_NAME for the directory's URL
+# ... and does not take SCRIPT_NAME for the directory's URL, which would lead to
+# the program again and again
 ok(show($httpd, '/front/a')->{SHOW_NAME} eq 'front');
-ok(request($httpd->port, 'GET', '/front/a?file')->{body} eq "FILE\n");
+ok(request($httpd->port, 'GET', '/front/a?file')->{status} == 404);
