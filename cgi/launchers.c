@@ -49,6 +49,7 @@ typedef struct process_t {
     struct process_t *next;
     apr_proc_t proc;
     int used;
+    int told;               /* 1: to end */
     struct launchers_t *of; /* NULL: of a generation that is over */
     int slot;               /* there */
 } process_t;
@@ -247,6 +248,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
     }
     else {
         process->used = 1;
+        process->told = 0;
         process->of = l;
         process->slot = slot;
         l->slot[slot].started = cgi_clock_now();
@@ -417,9 +419,12 @@ static void maintain(int reason, void *data, apr_wait_t status)
 
     if (reason == APR_OC_REASON_RESTART) {
         /* A stop or restart that does not wait for requests: the scripts
-         * end now, or their workers could not. */
-        apr_proc_other_child_unregister(process);
-        (void)apr_proc_kill(&process->proc, SIGTERM);
+         * end now, or their workers could not. This comes again and again,
+         * until the workers have ended. */
+        if (!process->told) {
+            process->told = 1;
+            (void)apr_proc_kill(&process->proc, SIGTERM);
+        }
         return;
     }
     if (reason != APR_OC_REASON_DEATH && reason != APR_OC_REASON_LOST) {
@@ -430,7 +435,8 @@ static void maintain(int reason, void *data, apr_wait_t status)
     (void)ap_mpm_query(AP_MPMQ_MPM_STATE, &state);
     /* One that was killed may have left scripts behind, even at the end. */
     if (!process->of ||
-        (!status && (state == AP_MPMQ_STOPPING || is_over(process->of)))) {
+        (!status && (process->told || state == AP_MPMQ_STOPPING ||
+                     is_over(process->of)))) {
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
