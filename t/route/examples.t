@@ -34,6 +34,9 @@ my %files = (
     'ext/prog' => show_script('prog'),
     'ext/page.html' => "page\n",
     'ext/prog~data' => "DATA\n",
+    'ext/fail' => "#!/bin/sh\nexit 1\n",
+    'ext/.hidden' => "DATA\n",
+    'ext/-x' => "DATA\n",
     'fossil/fossil.cgi' => '',
     'notes/index.md' => "# Home\n",
     'notes/a/b.md' => "# A b\n\n<script>x</script>\n",
@@ -117,7 +120,9 @@ ok(show($httpd, '/trac/x/wiki')->{SHOW_NAME} eq 'trac');
 $httpd = example('extension-directory', {EXTENSIONS => '@TREE@/ext'});
 ok(show($httpd, '/ext/prog/x')->{PATH_INFO} eq '/x');
 ok(request($httpd->port, 'GET', '/ext/page.html')->{body} eq "page\n");
-ok(request($httpd->port, 'GET', '/ext/prog~data')->{status} == 404);
+ok(request($httpd->port, 'GET', "/ext/$_")->{status} == 404)
+    for qw(prog~data .hidden -x none);
+ok(request($httpd->port, 'GET', '/ext/fail')->{status} == 500);
 ok(request($httpd->port, 'GET', '/ext/')->{status} == 404);
 
 # PHP, by program and by FPM: the same URLs have the same answers
