@@ -76,7 +76,7 @@ END {
 }
 sub wait_for { -S $_[0] and return 1 or Time::HiRes::sleep(0.1) for 1 .. 50 }
 
-plan tests => 84, \&PrivateHttpd::need_shm;
+plan tests => 88, \&PrivateHttpd::need_shm;
 
 # A cgi-bin directory
 my $httpd = example('cgi-bin', {CGI_BIN => '@TREE@/cgi'});
