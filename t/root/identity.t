@@ -54,6 +54,8 @@ put("$dir/bin/read.sh", "printf 'Content-Type: text/plain\\n\\n'; id -u\n");
 chown $uid, $gid, "$dir/bin/read.sh";
 chmod 0400, "$dir/bin/read.sh";
 put("$dir/bin/env.sh", $head . $script{env});
+symlink '/bin/sh', "$dir/bin/php-sh";
+put("$dir/bin/php", $head =~ s{/bin/sh}{$dir/bin/php-sh}r . $script{env}, 0755);
 
 # The user is in two more groups, for httpd of this test only.
 my @more = map { scalar getgrnam $_ } qw(audio video);
@@ -178,6 +180,9 @@ ok(!exists $env{PATH_TRANSLATED}, 'exec=: no PATH_TRANSLATED');
     split /\n/, ask('/numbers/env/x')->body;
 is($env{PATH_INFO}, '/x', '(PATH_INFO)');
 ok(!exists $env{PATH_TRANSLATED}, 'nor for other programs');
+ok(!exists $env{REDIRECT_STATUS}, 'REDIRECT_STATUS is for php-cgi');
+like(ask('/numbers/php')->body, qr/^REDIRECT_STATUS=200$/m,
+    'which has it behind #!, too');
 
 # ---- the launcher
 
