@@ -17,6 +17,7 @@
  * anything but its poll set.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -65,14 +66,25 @@
 /* The longest wait for an event. */
 #define WAIT_MAX apr_time_from_sec(3600)
 
+/* What the poll set tells of, by what its pointers begin with. */
+typedef enum { IS_QUEUE, IS_SIGNAL, IS_SCRIPT, IS_WORKER } event_e;
+
 typedef enum {
     SCRIPT_RUNNING, /* lease held */
     SCRIPT_GRACE,   /* lease given back, SIGTERM at the deadline */
     SCRIPT_TERM     /* SIGTERM sent, SIGKILL at the deadline */
 } script_state_e;
 
+/* A process that has asked for scripts. */
+typedef struct worker_t {
+    event_e kind; /* first */
+    pid_t pid;
+    int pidfd; /* readable when it has ended */
+} worker_t;
+
 typedef struct script_t script_t;
 struct script_t {
+    event_e kind;                  /* first */
     APR_RING_ENTRY(script_t) link; /* in launcher.timed, by no order */
     pid_t pid;                     /* and process group */
     launcher_entry_t *entry;
@@ -90,10 +102,13 @@ static struct {
     apr_pool_t *message_pool; /* cleared after each start */
     int epoll_fd, signal_fd;
     apr_hash_t *scripts;                       /* pid_t -> script_t */
+    apr_hash_t *workers;                       /* pid_t -> worker_t */
     APR_RING_HEAD(timed_ring, script_t) timed; /* GRACE, TERM and foreign */
     int queue_open, privileged;
 } launcher;
 
+static event_e is_queue = IS_QUEUE, is_signal = IS_SIGNAL,
+               is_script = IS_SCRIPT;
 static char inline_message[CGI_WIRE_INLINE_MAX];
 
 void launcher_die(const char *what)
@@ -367,15 +382,80 @@ static apr_interval_time_t run_timers(void)
     return next <= now ? 0 : next - now > WAIT_MAX ? WAIT_MAX : next - now;
 }
 
-/* Who is at the other end of a control socket. @return 0: nobody knows */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+/* @return -1 and ESRCH: it has ended; -1 and another error: an old kernel */
+static int open_pidfd(int control_fd, pid_t pid)
+{
+    int fd;
+    socklen_t len = sizeof(fd);
+
+    if (!getsockopt(control_fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &len)) {
+        return fd;
+    }
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+#else
+    return -1;
+#endif
+}
+
+/* The process that made a control socket. A lease ends with it, too: somebody
+ * else may have been given its end. @return 0: it has ended, or is unknown */
 static pid_t worker_of(int control_fd)
 {
     struct ucred maker;
     socklen_t len = sizeof(maker);
+    worker_t *worker;
 
-    return getsockopt(control_fd, SOL_SOCKET, SO_PEERCRED, &maker, &len)
-               ? 0
-               : maker.pid;
+    if (getsockopt(control_fd, SOL_SOCKET, SO_PEERCRED, &maker, &len) ||
+        maker.pid <= 0) {
+        return 0;
+    }
+    if (apr_hash_get(launcher.workers, &maker.pid, sizeof(maker.pid))) {
+        return maker.pid;
+    }
+    if (!(worker = calloc(1, sizeof(*worker)))) {
+        return 0;
+    }
+    worker->kind = IS_WORKER;
+    worker->pid = maker.pid;
+    worker->pidfd = open_pidfd(control_fd, maker.pid);
+    if (worker->pidfd < 0 || watch(worker->pidfd, EPOLLIN, worker)) {
+        int gone = worker->pidfd < 0 && errno == ESRCH;
+
+        if (worker->pidfd >= 0) {
+            close(worker->pidfd);
+        }
+        free(worker);
+        return gone ? 0 : maker.pid;
+    }
+    apr_hash_set(launcher.workers, &worker->pid, sizeof(worker->pid), worker);
+    return maker.pid;
+}
+
+static void on_worker_end(worker_t *worker)
+{
+    apr_hash_index_t *hi;
+    void *val;
+
+    for (hi = apr_hash_first(NULL, launcher.scripts); hi;
+         hi = apr_hash_next(hi)) {
+        script_t *script;
+
+        apr_hash_this(hi, NULL, NULL, &val);
+        script = val;
+        if (script->state == SCRIPT_RUNNING &&
+            script->entry->worker == worker->pid) {
+            begin_grace(script);
+        }
+    }
+    apr_hash_set(launcher.workers, &worker->pid, sizeof(worker->pid), NULL);
+    unwatch(worker->pidfd);
+    close(worker->pidfd);
+    free(worker);
 }
 
 static script_t *add_script(launcher_entry_t *entry, int foreign)
@@ -383,6 +463,7 @@ static script_t *add_script(launcher_entry_t *entry, int foreign)
     script_t *script = calloc(1, sizeof(*script));
 
     if (script) {
+        script->kind = IS_SCRIPT;
         script->entry = entry;
         script->foreign = foreign;
         script->kill_timeout = apr_time_from_msec((apr_time_t)entry->kill_ms);
@@ -467,8 +548,9 @@ static void claim(pid_t pid, int fds[CGI_FD_MAX])
 static void start(const cgi_wire_request_t *request,
                   const launcher_become_t *who, int fds[CGI_FD_MAX])
 {
+    pid_t worker = worker_of(fds[CGI_FD_CONTROL]);
     launcher_entry_t *entry =
-        launcher_table_add(worker_of(fds[CGI_FD_CONTROL]), request->kill_ms);
+        worker ? launcher_table_add(worker, request->kill_ms) : NULL;
     script_t *script = entry ? add_script(entry, 0) : NULL;
     apr_status_t rv =
         script ? launcher_make_process(&entry->pid, request, who, fds)
@@ -628,6 +710,11 @@ static void on_signals(void)
     reap();
 }
 
+static event_e kind_of(const struct epoll_event *event)
+{
+    return *(const event_e *)event->data.ptr;
+}
+
 static void serve(void)
 {
     struct epoll_event ready[16];
@@ -643,17 +730,24 @@ static void serve(void)
                        wait < 0 ? -1 : (int)apr_time_as_msec(wait) + 1);
         /* Scripts first: a signal may forget one that has an event here. */
         for (i = 0; i < n; i++) {
-            if (ready[i].data.ptr != &launcher.queue_open &&
-                ready[i].data.ptr != &launcher.signal_fd) {
+            if (kind_of(&ready[i]) == IS_SCRIPT) {
                 begin_grace(ready[i].data.ptr);
+                ready[i].data.ptr = &is_script; /* it may be forgotten now */
             }
         }
         for (i = 0; i < n; i++) {
-            if (ready[i].data.ptr == &launcher.signal_fd) {
+            switch (kind_of(&ready[i])) {
+            case IS_WORKER:
+                on_worker_end(ready[i].data.ptr);
+                break;
+            case IS_SIGNAL:
                 on_signals();
-            }
-            else if (ready[i].data.ptr == &launcher.queue_open) {
+                break;
+            case IS_QUEUE:
                 receive();
+                break;
+            case IS_SCRIPT:
+                break;
             }
         }
     }
@@ -685,7 +779,7 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &wanted, NULL);
     launcher.signal_fd = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
     if (launcher.signal_fd < 0 ||
-        watch(launcher.signal_fd, EPOLLIN, &launcher.signal_fd)) {
+        watch(launcher.signal_fd, EPOLLIN, &is_signal)) {
         launcher_die("watching signals");
     }
 }
@@ -728,6 +822,34 @@ static void drop_privileges(const char *uid, const char *root,
         if (keep_kill) {
             keep_only_kill();
         }
+    }
+}
+
+/* All but the standard three. Before Linux 5.9 they are looked for. */
+static void close_inherited(void)
+{
+    DIR *dir;
+    const struct dirent *entry;
+    int fd;
+
+#ifdef SYS_close_range
+    if (!syscall(SYS_close_range, 3u, ~0u, 0u)) {
+        return;
+    }
+#endif
+    dir = opendir("/proc/self/fd");
+    if (dir) {
+        while ((entry = readdir(dir))) {
+            fd = atoi(entry->d_name);
+            if (fd > 2 && fd != dirfd(dir)) {
+                close(fd);
+            }
+        }
+        closedir(dir);
+        return;
+    }
+    for (fd = (int)sysconf(_SC_OPEN_MAX) - 1; fd > 2; fd--) {
+        close(fd);
     }
 }
 
@@ -777,9 +899,7 @@ int main(int argc, char *argv[])
         return 2;
     }
     launcher_table_open(table, number);
-    if (close_range(3, ~0u, 0)) {
-        launcher_die("closing descriptors");
-    }
+    close_inherited();
     fcntl(QUEUE_FD, F_SETFD, FD_CLOEXEC);
     /* Ctrl-C at a terminal is for httpd's parent only; and no script of
      * another user is to type on the terminal of root. */
@@ -800,6 +920,7 @@ int main(int argc, char *argv[])
         dup2(2, IDENTITIES_FD);
     }
     launcher.scripts = apr_hash_make(launcher.pool);
+    launcher.workers = apr_hash_make(launcher.pool);
     APR_RING_INIT(&launcher.timed, script_t, link);
     launcher.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (launcher.epoll_fd < 0) {
@@ -807,7 +928,7 @@ int main(int argc, char *argv[])
     }
     reset_signals();
     /* One message is to wake one launcher, not all that read the queue. */
-    if (watch(QUEUE_FD, EPOLLIN | EPOLLEXCLUSIVE, &launcher.queue_open)) {
+    if (watch(QUEUE_FD, EPOLLIN | EPOLLEXCLUSIVE, &is_queue)) {
         launcher_die("watching the queue");
     }
     launcher.queue_open = 1;

@@ -483,6 +483,39 @@ static void leases(void)
     tap_ok(is_gone(pid, 2000), "(that script is ended)");
 }
 
+/* A worker gives its end of a lease to somebody else, and ends. */
+static void passed_on(void)
+{
+    pid_t pids[2] = {0, 0}, worker; /* script; holder of the lease */
+    int pair[2], status;
+
+    must(!pipe2(pair, O_CLOEXEC), "a pipe");
+    worker = fork();
+    must(worker >= 0, "fork");
+    if (!worker) {
+        call_t call;
+
+        pids[0] = started(&call, "end", 300);
+        pids[1] = fork();
+        if (!pids[1]) {
+            sleep(30);
+            _exit(0);
+        }
+        _exit(write(pair[1], pids, sizeof(pids)) != (ssize_t)sizeof(pids));
+    }
+    must(waitpid(worker, &status, 0) == worker &&
+             read(pair[0], pids, sizeof(pids)) == (ssize_t)sizeof(pids),
+         "another worker");
+    tap_ok(is_gone(pids[0], 3000),
+           "a lease that was passed on ends with the worker that made it");
+    be_root();
+    kill(pids[1], SIGKILL);
+    be_worker();
+    close(pair[0]);
+    close(pair[1]);
+    works("a lease that was passed on");
+}
+
 /* Claim a process as one's script. @return the answer */
 static const char *claimed(pid_t pid)
 {
@@ -689,6 +722,24 @@ static void other_launchers(void)
     launcher_kill();
 }
 
+static void old_kernels(void)
+{
+    pid_t pid;
+    call_t call;
+
+    old_kernel = 1;
+    start();
+    works("its start on an old kernel");
+    usleep(300000);
+    tap_ok(launcher_fds() <= quiet_fds,
+           "where it has closed what it inherited");
+    pid = started(&call, "end", 300);
+    call_close(&call);
+    tap_ok(is_gone(pid, 3000), "and leases end");
+    launcher_kill();
+    old_kernel = 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3 || geteuid()) {
@@ -719,11 +770,13 @@ int main(int argc, char **argv)
     files_of_messages();
     flood();
     leases();
+    passed_on();
     claims();
     is_quiet("after it all");
     ends();
     other_launchers();
     held();
     killed_at_fork();
+    old_kernels();
     return tap_done();
 }

@@ -12,9 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,6 +80,24 @@ static int file_of(const void *data, size_t size)
 
 #define FILES_LIMIT 300
 
+/** Answer calls that older kernels do not have as those do. */
+static void be_old_kernel(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
+
+    must(!syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program),
+         "a filter");
+}
+
+/** 1: launchers are started as on an old kernel. */
+static int old_kernel;
+
 /** Start a launcher with words after its name, as httpd's parent does; its
  * stderr goes to log. Its limit of CPU seconds is 1000, that of descriptors
  * FILES_LIMIT, which it may raise. */
@@ -102,6 +124,10 @@ static void launcher_start(const char *program, const char *const *words,
         dup2(err, 2);
         setrlimit(RLIMIT_CPU, &cpu);
         setrlimit(RLIMIT_NOFILE, &files);
+        dup2(0, 20); /* something that httpd's parent has left open */
+        if (old_kernel) {
+            be_old_kernel();
+        }
         execv(program, (char *const *)argv);
         _exit(126);
     }
