@@ -1,13 +1,16 @@
 # Every directive is in the README, in the pages and in the configuration
-# files; what the README names exists; its links lead somewhere.
+# files, those of the engine in doc/directives.md and only there; what the README
+# names exists; links lead somewhere.
 use strict;
 use warnings;
 use Apache::Test;
 use Apache::TestUtil 't_cmp';
+use File::Basename 'dirname';
 use PrivateHttpd;
 
-plan tests => 6;
 chdir Apache::Test::vars('top_dir') or die;
+my @pages = glob 'README.md CONTRIBUTING.md doc/*.md';
+plan tests => 7 + @pages;
 sub text { return join '', map { PrivateHttpd::slurp($_) } @_ }
 
 my $source = text(glob('*.c cgi/*.[ch] cgiroute/*.c runscripts/*.c'));
@@ -34,14 +37,34 @@ my @unknown = grep { !$directive{$_} && $_ ne 'Options' }
     $tables =~ /^\| `<?(\w+)/mg;
 ok t_cmp("@unknown", '');
 
-# A file, and with "#" a section of it.
+# What an administrator must know of each directive of the engine, once.
+my ($engine) = text('cgi/cgi_exec.h') =~ /#define CGI_EXEC_COMMANDS(.*?[^\\])\n\n/s;
+my @engine = $engine =~ /AP_INIT_\w+\("(\w+)"/g;
+ok(@engine >= 11);
+my %section = map { split /\n/, $_, 2 }
+    split /^## (?=\w+ Directive$)/m, text('doc/directives.md');
+my $others = text(grep { $_ ne 'doc/directives.md' } glob 'doc/*.md');
 @missing = grep {
-    my ($file, $section) = split /#/;
-    !-e $file || defined $section && !grep {
-        my $name = lc;
-        $name =~ s/[^\w -]//g;
-        $name =~ tr/ /-/;
-        $name eq $section;
-    } text($file) =~ /^##+ (.*)$/mg;
-} $readme =~ /\]\(([^):]+)\)/g;
-ok t_cmp("@missing", '', 'links of README.md');
+    my $section = $section{"$_ Directive"} // '';
+    $others =~ /^## $_ Directive$/m
+        || grep { $section !~ /^\| \*\*$_\*\* \| \S.*\|$/m }
+        qw(Description Syntax Default Context Module);
+} @engine;
+ok t_cmp("@missing", '', 'doc/directives.md');
+
+# A link leads to a file, and with "#" to a section of it.
+sub anchor {
+    my $name = lc shift;
+    $name =~ s/&\w+;|[^\w -]//g;
+    $name =~ tr/ /-/;
+    return $name;
+}
+for my $page (@pages) {
+    @missing = grep {
+        my ($file, $section) = split /#/;
+        $file = $file eq '' ? $page : dirname($page) . "/$file";
+        !-e $file || defined $section && !grep { anchor($_) eq $section }
+            text($file) =~ /^##+ (.*)$/mg;
+    } text($page) =~ /\]\(([^):]+)\)/g;
+    ok t_cmp("@missing", '', "links of $page");
+}
