@@ -12,7 +12,7 @@ use Program qw(program run scratch need_program);
 use Time::HiRes qw(sleep time);
 
 my @optional = grep { program($_) } qw(git fossil php-cgi);
-plan tests => 36 + @optional, sub { need_program('perl') };
+plan tests => 37 + @optional, sub { need_program('perl') };
 
 my $port = PrivateHttpd::free_port();
 my $url = "http://127.0.0.1:$port";
@@ -72,14 +72,18 @@ my ($state) = $said =~ m{^Log: (.*)/error_log$}m;
 my $start = page('/')->content;
 ok t_cmp($start, qr/Options RunScripts/);
 my %links = map { s/&amp;/&/gr => 1 } $start =~ /href="(\/[^"]*)"/g;
-my @bad;
+my (@bad, @narrow);
 for my $link (sort grep { !m{^/(?:slow|clock)$} } keys %links) {
-    my $code = page($link)->code;
+    my $page = page($link);
+    my $code = $page->code;
+    push @narrow, $link if $code == 200 && $page->content_type eq 'text/html'
+        && $page->decoded_content !~ /<meta name="viewport"/;
     my $wanted = $link eq '/files/hello.doit' ? 404 : 200;
     push @bad, "$link: $code" if $code != $wanted;
 }
 ok(keys %links > 20);
 ok t_cmp("@bad", '');
+ok t_cmp("@narrow", '', 'pages that a phone would shrink');
 @bad = grep { $_ ne '/slow' && page($_)->code != 200 } $said =~ m{^\s+\Q$url\E(/\S*)}mg;
 ok t_cmp("@bad", '');
 
