@@ -35,6 +35,7 @@ CGI_EXEC_USE_LOG;
 #define SHARED_KEY "cgi-exec-launchers-4"
 #define RETAINED_KEY "cgi-exec-processes-4"
 
+#define SHARE_MIN 256
 /* In a launcher's command line: its number. */
 #define NUMBER_AT 4
 /* One that lives for less than this many microseconds died of its start. */
@@ -172,6 +173,17 @@ const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
     return n ? list : NULL;
 }
 
+/* Scripts that one worker may have of the privileged launcher at the same
+ * time: for each of its threads, those of HTTP/2 and what is still ending. No
+ * honest worker has so many. */
+static int share(void)
+{
+    int threads = 1;
+
+    (void)ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    return 8 * threads > SHARE_MIN ? 8 * threads : SHARE_MIN;
+}
+
 /* Words of a launcher's command line: those of its generation, whatever the
  * configuration says by then. The place of its number is still empty. */
 static const char **make_argv(const launchers_t *l, const char *path)
@@ -188,6 +200,8 @@ static const char **make_argv(const launchers_t *l, const char *path)
     APR_ARRAY_PUSH(argv, const char *) = NULL; /* see spawn() */
     if (l->identities >= 0) {
         APR_ARRAY_PUSH(argv, const char *) = "-i";
+        APR_ARRAY_PUSH(argv, const char *) = "-w";
+        APR_ARRAY_PUSH(argv, const char *) = apr_itoa(p, share());
     }
     else if (!geteuid()) {
         APR_ARRAY_PUSH(argv, const char *) = "-u";

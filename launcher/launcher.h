@@ -2,7 +2,7 @@
 
 /**
  * The parts of the program cgi-launcher: main.c watches, spawn.c starts,
- * table.c remembers.
+ * table.c remembers, walls.c gives up what root could do.
  */
 #ifndef CGI_LAUNCHER_H
 #define CGI_LAUNCHER_H
@@ -92,6 +92,12 @@ launcher_entry_t *launcher_table_next(launcher_entry_t *entry);
  * @param worker whose script it must be
  * @return NULL: there is none */
 launcher_entry_t *launcher_table_claim(pid_t pid, pid_t worker);
+
+/* ---- walls.c */
+
+/** As the privileged launcher: give up all rights but those that are needed,
+ * setuid programs, and calls of the system; scripts, too. */
+void launcher_wall_in(void);
 
 /* ---- spawn.c */
 

@@ -23,6 +23,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,7 @@ static struct {
     apr_hash_t *workers;                       /* pid_t -> worker_t */
     APR_RING_HEAD(timed_ring, script_t) timed; /* GRACE, TERM and foreign */
     int queue_open, privileged;
+    unsigned int share; /* scripts that one worker may have; 0: any number */
 } launcher;
 
 static event_e is_queue = IS_QUEUE, is_signal = IS_SIGNAL,
@@ -402,6 +404,30 @@ static int open_pidfd(int control_fd, pid_t pid)
 #endif
 }
 
+/* A worker of httpd is a child of its parent, as we are; or with -X that
+ * itself. Others have no business with root, and would have shares of their
+ * own. proc(5): what follows the state. */
+static int is_of_httpd(pid_t pid)
+{
+    char path[40], text[512];
+    const char *at;
+    long parent;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 1; /* no /proc: can't be told */
+    }
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    at = strrchr(text, ')');
+    parent = at && strlen(at) > 4 ? strtol(at + 4, NULL, 10) : -1;
+    return pid == getppid() || parent == getppid();
+}
+
 /* The process that made a control socket. A lease ends with it, too: somebody
  * else may have been given its end. @return 0: it has ended, or is unknown */
 static pid_t worker_of(int control_fd)
@@ -417,7 +443,8 @@ static pid_t worker_of(int control_fd)
     if (apr_hash_get(launcher.workers, &maker.pid, sizeof(maker.pid))) {
         return maker.pid;
     }
-    if (!(worker = calloc(1, sizeof(*worker)))) {
+    if ((launcher.privileged && !is_of_httpd(maker.pid)) ||
+        !(worker = calloc(1, sizeof(*worker)))) {
         return 0;
     }
     worker->kind = IS_WORKER;
@@ -544,18 +571,45 @@ static void claim(pid_t pid, int fds[CGI_FD_MAX])
     fds[CGI_FD_CONTROL] = -1;
 }
 
+/* As many of a worker's scripts run, or are ending, as it may have. */
+static int has_its_share(pid_t worker)
+{
+    apr_hash_index_t *hi;
+    void *val;
+    unsigned int n = 0;
+
+    if (!launcher.share || apr_hash_count(launcher.scripts) < launcher.share) {
+        return 0;
+    }
+    for (hi = apr_hash_first(NULL, launcher.scripts); hi;
+         hi = apr_hash_next(hi)) {
+        apr_hash_this(hi, NULL, NULL, &val);
+        n += ((script_t *)val)->entry->worker == worker;
+    }
+    return n >= launcher.share;
+}
+
 /* Start the script of a message that arrived whole. */
 static void start(const cgi_wire_request_t *request,
                   const launcher_become_t *who, int fds[CGI_FD_MAX])
 {
     pid_t worker = worker_of(fds[CGI_FD_CONTROL]);
-    launcher_entry_t *entry =
-        worker ? launcher_table_add(worker, request->kill_ms) : NULL;
-    script_t *script = entry ? add_script(entry, 0) : NULL;
-    apr_status_t rv =
-        script ? launcher_make_process(&entry->pid, request, who, fds)
-               : APR_ENOMEM;
+    launcher_entry_t *entry = NULL;
+    script_t *script = NULL;
+    apr_status_t rv = APR_ENOMEM;
 
+    if (!worker) {
+        launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EPERM,
+                      CGI_STAGE_REFUSED);
+        return;
+    }
+    if (has_its_share(worker)) {
+        rv = EAGAIN;
+    }
+    else if ((entry = launcher_table_add(worker, request->kill_ms)) &&
+             (script = add_script(entry, 0))) {
+        rv = launcher_make_process(&entry->pid, request, who, fds);
+    }
     if (rv != APR_SUCCESS) {
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv,
                       CGI_STAGE_FORK);
@@ -603,53 +657,32 @@ static int is_given_back(int control_fd)
     return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLHUP);
 }
 
-/* Take one message from the queue. */
-static void receive(void)
+/* What a message needs there is not: it fails, not the launcher. */
+static jmp_buf no_memory;
+
+static int on_no_memory(int status)
 {
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(CGI_FD_MAX * sizeof(int))];
-    } control;
-    struct iovec iov = {inline_message, sizeof(inline_message)};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = CMSG_LEN(sizeof(int[CGI_FD_MAX]))};
-    int fds[CGI_FD_MAX] = {-1, -1, -1, -1, -1};
+    longjmp(no_memory, status);
+    return status;
+}
+
+/* Act on a message of so many bytes and descriptors. */
+static __attribute__((noinline)) void handle(apr_size_t size, int nfds,
+                                             int flags, int fds[CGI_FD_MAX])
+{
     cgi_wire_request_t request, safe;
     const launcher_become_t *who;
-    apr_size_t size = 0;
     apr_pool_t *pool = launcher.message_pool;
     void *data = inline_message;
-    ssize_t n;
-    int i, nfds;
 
-    n = recvmsg(QUEUE_FD, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0) {
-        if (errno != EAGAIN && errno != EINTR) {
-            launcher_die("reading the queue");
-        }
-        return;
-    }
-    if (n == 0 && has_ended(QUEUE_FD)) {
-        /* the last worker of this generation is gone */
-        unwatch(QUEUE_FD);
-        launcher.queue_open = 0;
-        return;
-    }
-    nfds = take_descriptors(&msg, fds);
-    if (fds[CGI_FD_MESSAGE] >= 0 && n == (ssize_t)sizeof(size)) {
+    if (fds[CGI_FD_MESSAGE] >= 0 && size == sizeof(size)) {
         memcpy(&size, inline_message, sizeof(size));
         data = launcher_read_file(fds[CGI_FD_MESSAGE], size, pool);
-    }
-    else {
-        size = (apr_size_t)n;
     }
     if (nfds == 1 && cgi_wire_claimed(data, size)) {
         claim(cgi_wire_claimed(data, size), fds);
     }
-    else if (nfds <= CGI_FD_STDERR ||
-             (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
+    else if (nfds <= CGI_FD_STDERR || (flags & (MSG_CTRUNC | MSG_TRUNC))) {
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EMFILE,
                       CGI_STAGE_MESSAGE);
     }
@@ -667,7 +700,58 @@ static void receive(void)
     else {
         start(&safe, who, fds);
     }
-    apr_pool_clear(pool);
+}
+
+/* The same. Apart, so that no variable of a caller is lost by the jump.
+ * @return 1: there is no memory for it */
+static __attribute__((noinline)) int
+handle_within_memory(apr_size_t size, int nfds, int flags, int fds[CGI_FD_MAX])
+{
+    if (setjmp(no_memory)) {
+        return 1;
+    }
+    handle(size, nfds, flags, fds);
+    return 0;
+}
+
+/* Take one message from the queue. */
+static void receive(void)
+{
+    static int fds[CGI_FD_MAX];
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(CGI_FD_MAX * sizeof(int))];
+    } control;
+    struct iovec iov = {inline_message, sizeof(inline_message)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = CMSG_LEN(sizeof(int[CGI_FD_MAX]))};
+    ssize_t n;
+    int i, nfds;
+
+    n = recvmsg(QUEUE_FD, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EINTR) {
+            launcher_die("reading the queue");
+        }
+        return;
+    }
+    if (n == 0 && has_ended(QUEUE_FD)) {
+        /* the last worker of this generation is gone */
+        unwatch(QUEUE_FD);
+        launcher.queue_open = 0;
+        return;
+    }
+    for (i = 0; i < CGI_FD_MAX; i++) {
+        fds[i] = -1;
+    }
+    nfds = take_descriptors(&msg, fds);
+    if (handle_within_memory((apr_size_t)n, nfds, msg.msg_flags, fds)) {
+        launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, ENOMEM,
+                      CGI_STAGE_FORK);
+    }
+    apr_pool_clear(launcher.message_pool);
     for (i = 0; i < CGI_FD_MAX; i++) {
         if (fds[i] >= 0) {
             close(fds[i]);
@@ -861,7 +945,7 @@ int main(int argc, char *argv[])
     int c, type = 0, privileged = 0, keep_kill = 0, number = 0, table = -1;
     socklen_t len = sizeof(type);
 
-    while ((c = getopt(argc, argv, "ikn:u:g:r:t:")) != -1) {
+    while ((c = getopt(argc, argv, "ikn:u:g:r:t:w:")) != -1) {
         switch (c) {
         case 'i':
             privileged = 1;
@@ -882,6 +966,9 @@ int main(int argc, char *argv[])
             if (ngroups < GROUPS_MAX) {
                 groups[ngroups++] = (gid_t)strtoul(optarg, NULL, 10);
             }
+            break;
+        case 'w':
+            launcher.share = (unsigned int)strtoul(optarg, NULL, 10);
             break;
         case 'r':
             root = optarg;
@@ -907,11 +994,15 @@ int main(int argc, char *argv[])
     drop_privileges(uid, root, groups, ngroups, keep_kill);
 
     launcher_raise_descriptors();
+    if (privileged) {
+        launcher_wall_in();
+    }
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* lines of scripts go there, too */
 
     apr_initialize();
     apr_pool_create(&launcher.pool, NULL);
-    apr_pool_create(&launcher.message_pool, launcher.pool);
+    apr_pool_create_ex(&launcher.message_pool, launcher.pool, on_no_memory,
+                       NULL);
     apr_allocator_max_free_set(apr_pool_allocator_get(launcher.pool),
                                KEEP_FREE);
     if (privileged) {

@@ -688,6 +688,79 @@ static void ends(void)
     call_close(&call);
 }
 
+/* ---- shares -------- */
+
+/* A process of its own that asks as a worker does, below us or further down.
+ * @return the answer's first letter */
+static char asked_below(int depth)
+{
+    char answer = '?';
+    int pair[2];
+    pid_t child;
+
+    must(!pipe(pair), "a pipe");
+    child = fork();
+    if (!child) {
+        if (depth > 1) {
+            answer = asked_below(depth - 1);
+        }
+        else {
+            answer = *ask_for(NAMED, LIST("show"));
+        }
+        _exit(write(pair[1], &answer, 1) != 1);
+    }
+    must(child > 0 && waitpid(child, NULL, 0) == child &&
+             read(pair[0], &answer, 1) == 1,
+         "an answer");
+    close(pair[0]);
+    close(pair[1]);
+    return answer;
+}
+
+static void shares(void)
+{
+    struct rlimit space = {RLIM_INFINITY, RLIM_INFINITY};
+    cgi_wire_request_t request = forged(NAMED, LIST("show"));
+    call_t calls[3];
+    pid_t pids[3];
+    int fd = identities_file();
+    int i;
+
+    launcher_start(program, LIST("-i", "-w", "3"), fd,
+                   apr_pstrcat(pool, dir, "/log", NULL));
+    close(fd);
+    for (i = 0; i < 3; i++) {
+        pids[i] = started(&calls[i], "stay", 300);
+    }
+    tap_is(ask(&request), "fork: Resource temporarily unavailable",
+           "a worker has its share of scripts");
+    tap_ok(asked_below(1) == '0', "another worker has its own");
+    tap_ok(asked_below(2) == 'r', "a process that a worker has made has none");
+    call_close(&calls[2]);
+    tap_ok(is_gone(pids[2], 3000), "one of them ends");
+    usleep(100000);
+    tap_is(ask(&request), in_dir("0 %s/bin/show %s/bin\n"),
+           "another can start");
+    call_close(&calls[0]);
+    call_close(&calls[1]);
+    tap_ok(is_gone(pids[0], 3000) && is_gone(pids[1], 3000),
+           "so do the others");
+
+    space.rlim_cur =
+        1024ul *
+        (strtoul(line_of(proc(launcher.pid, "status"), "VmSize:"), NULL, 10) +
+         4096);
+    be_root();
+    must(!prlimit(launcher.pid, RLIMIT_AS, &space, NULL), "a limit");
+    be_worker();
+    request.env = many_of(big_text(50000), 100);
+    tap_is(ask(&request), "fork: Cannot allocate memory",
+           "there is no memory for a message: it fails");
+    request.env = LIST(NULL);
+    works("a message that was too large for it");
+    launcher_kill();
+}
+
 /* ---- other launchers -------- */
 
 static void refuses(const void *bytes, size_t size, const char *name)
@@ -774,6 +847,7 @@ int main(int argc, char **argv)
     claims();
     is_quiet("after it all");
     ends();
+    shares();
     other_launchers();
     held();
     killed_at_fork();

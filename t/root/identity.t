@@ -42,6 +42,8 @@ my %script = (
     err => "echo 'some words' >&2\n",
     dev => "(echo x >/dev/stdout) 2>/dev/null || echo closed\n",
     count => "wc -c\n",
+    setuid => "$dir/rootid -u\n",
+    calls => "unshare -U true 2>/dev/null && echo made || echo refused\n",
     writes => "echo x > \"$dir/bin/written\" && echo written\n",
 );
 put("$dir/bin/$_", $head . $script{$_}, 0755) for keys %script;
@@ -63,6 +65,11 @@ put("$dir/group", join '', map { s/^(audio|video):(.*:)[^:]*$/$1:$2$user\n/r }
     split /^/, slurp('/etc/group'));
 my $private = system('unshare -m mount --bind /etc/group /etc/group'
     . ' >/dev/null 2>&1') == 0;
+
+# A setuid program, which says whom it runs as
+system('cp', (grep { -x } qw(/usr/bin/id /bin/id))[0], "$dir/rootid") == 0
+    or die 'no program id';
+chmod 04755, "$dir/rootid";
 
 my $routes = <<"END";
 <Directory "$dir">
@@ -189,7 +196,7 @@ like(ask('/numbers/php')->body, qr/^REDIRECT_STATUS=200$/m,
 is(scalar(privileged()), 1, 'L3: one launcher stays root');
 my ($launcher) = privileged();
 my %fds = fds_of($launcher);
-is(join(' ', grep { !/^(?:socket:|anon_inode:\[(?:eventpoll|signalfd)\]$|\Q$s->{log}\E$)/ }
+is(join(' ', grep { !/^(?:socket:|anon_inode:\[(?:eventpoll|signalfd|pidfd)\]$|\Q$s->{log}\E$)/ }
     values %fds), '', 'it holds a queue, its log and what it waits with')
     or diag explain \%fds;
 my @stat = split / /, slurp("/proc/$launcher/stat") =~ s/^.*\) //sr;
@@ -206,6 +213,33 @@ $tag = tag_of();
 my $c = running("/long/stay?$tag");
 $c->abort;
 is_gone($tag, 4, 'E6: the client leaves: it ends');
+
+# ---- its walls
+
+sub rights {
+    my (%st) = @_;
+    return join ' ', map { "$_=$st{$_}" }
+        qw(CapInh CapPrm CapEff CapBnd NoNewPrivs Seccomp);
+}
+my $filter = `uname -m` =~ /^(?:x86_64|aarch64)$/ ? 2 : 0;
+my $bits = '00000000000400e4'; # what launcher/walls.c names
+is(rights(status_of($launcher)), "CapInh=0000000000000000 CapPrm=$bits"
+    . " CapEff=$bits CapBnd=$bits NoNewPrivs=1 Seccomp=$filter",
+    'the launcher has given up what it does not need of root');
+is(rights(ask('/numbers/status')->body =~ /^(\w+):\s*(.*)$/mg),
+    'CapInh=0000000000000000 CapPrm=0000000000000000'
+    . " CapEff=0000000000000000 CapBnd=$bits NoNewPrivs=1 Seccomp=$filter",
+    'its scripts have nothing of root');
+SKIP: {
+    skip 'setuid programs do not work in this directory', 1
+        if ask('/plain/setuid')->body ne "0\n";
+    says('/numbers/setuid', $uid, 'a setuid program gives them nothing');
+}
+SKIP: {
+    skip 'nobody may make a user namespace, or no filter', 1
+        if !$filter || ask('/plain/calls')->body ne "made\n";
+    says('/numbers/calls', 'refused', 'they make no user namespace');
+}
 
 # ---- launchers that die
 
