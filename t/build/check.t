@@ -48,6 +48,13 @@ my @cases = (
         {'../more/a.conf' => "Options +RunScripts\n", '../more/b.txt' => $on},
         ["../more/a.conf:1 $not_loaded"]],
 
+    ['an included file, by envvars', [@without_all],
+        "<IfDefine CHECK_DIR>\n$on</IfDefine>\n"
+        . "IncludeOptional \${CHECK_DIR}/../more/*.conf\n",
+        {'../envvars' => "export CHECK_DIR=\@DIR\@/htdocs\n",
+         '../more/a.conf' => "Options +RunScripts\n"},
+        ["../more/a.conf:1 $not_loaded"]],
+
     ['ScriptAlias', [@without_cgi], "ScriptAlias /cgi \"\@DIR\@/cgi\"\n"
         . "ScriptAliasMatch ^/x(.*) \@DIR\@/x\$1\n", {},
         ["1 ScriptAlias for \\S+/cgi, but $none", "2 ScriptAlias for .*$none"]],
@@ -89,7 +96,7 @@ my @cases = (
         {'.rules' => "Options RunScripts\n", '.htaccess' => "Options None\n"},
         [".rules:1 $ignored None"]],
 );
-plan tests => 3 * @cases + 4;
+plan tests => 3 * @cases + 6;
 
 my $check = Apache::Test::vars('top_dir') . '/scripts/cgi-check';
 sub output {
@@ -110,7 +117,11 @@ for my $case (@cases) {
     my $text = PrivateHttpd::slurp("$dir/httpd.conf");
     my $offset = () = substr($text, 0, index $text,
         $conf =~ s/\@DIR\@/$dir/gr) =~ /\n/g;
-    my $said = output($check, $httpd->{vars}{httpd}, '-d', $dir, '-f',
+    # As apachectl does it.
+    PrivateHttpd::spew("$dir/httpd", "#!/bin/sh\n[ ! -e $dir/envvars ] || "
+        . ". $dir/envvars\nexec $httpd->{vars}{httpd} \"\$\@\"\n");
+    chmod 0755, "$dir/httpd" or die;
+    my $said = output($check, "$dir/httpd", '-d', $dir, '-f',
         "$dir/httpd.conf");
     ok t_cmp($? >> 8, $found ? 1 : 0, $name) or print map { "# $_\n" }
         split /\n/, $said;
@@ -139,5 +150,8 @@ my $said = output($check, $httpd->{vars}{httpd}, '-d', $httpd->dir, '-f',
     $httpd->dir . '/httpd.conf');
 ok t_cmp($? >> 8, 2);
 ok t_cmp($said, qr/httpd does not take its configuration:.*NoSuchDirective/s);
+ok t_cmp(output($check, '/no/such/httpd'),
+    qr{the command '/no/such/httpd' was not found});
+ok t_cmp($? >> 8, 2);
 ok t_cmp(output($check, '--help'), qr/^usage: cgi-check/);
 ok t_cmp($? >> 8, 2);
