@@ -63,7 +63,9 @@ typedef struct cgi_wire_request_t {
 
 /** What is reported of a script. */
 typedef enum {
-    CGI_NOTE_STARTED = 1, /* value: process id; by the script's process */
+    CGI_NOTE_PROCESS = 1, /* value: process id; by the script's own process,
+                             before the script is executed */
+    CGI_NOTE_STARTED,     /* value: process id; by the launcher, after it */
     CGI_NOTE_FAILED,      /* value: errno; stage: what failed */
     CGI_NOTE_EXITED       /* value: status as of waitpid() */
 } cgi_note_e;

@@ -30,6 +30,9 @@
 
 #define CGI_COMPAT_APU_16 (APU_MAJOR_VERSION > 1 || APU_MINOR_VERSION >= 6)
 
+/* 2.5 writes without waiting by itself, in another way. */
+#define CGI_COMPAT_GATE CGI_COMPAT_IS_24
+
 #if CGI_COMPAT_IS_24
 #define CGI_COMPAT_GET_POLLFD AP_MODULE_MAGIC_AT_LEAST(20120211, 129)
 #define CGI_COMPAT_READ_BUF_SIZE                                              \
@@ -107,6 +110,20 @@ static inline void cgi_compat_set_etag(request_rec *r, apr_file_t *file)
 #else
     (void)file;
     ap_set_etag(r);
+#endif
+}
+
+/** The bytes from which core's output filter waits for the client. */
+static inline apr_size_t cgi_compat_flush_max(const server_rec *s)
+{
+#if CGI_COMPAT_IS_24 && AP_MODULE_MAGIC_AT_LEAST(20120211, 97)
+    const core_server_config *core =
+        ap_get_core_module_config(s->module_config);
+
+    return core->flush_max_threshold;
+#else
+    (void)s;
+    return 65535;
 #endif
 }
 

@@ -14,9 +14,13 @@
 #include "http_log.h"
 #include "mpm_common.h"
 
+#include "cgi/admission.h"
 #include "cgi/compat.h"
-#include "cgi/exec_private.h"
+#include "cgi/directives.h"
+#include "cgi/gate.h"
 #include "cgi/launchers.h"
+#include "cgi/script.h"
+#include "cgi/stderrfile.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -255,7 +259,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
                      "off, because this httpd can't: " CGI_COMPAT_OFF);
     }
-    if (cgi_admit_init(pconf, s) != APR_SUCCESS) {
+    if (cgi_admission_init(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return cgi_launch_init(pconf, s, launcher_path, identities) == APR_SUCCESS
@@ -267,8 +271,8 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     (void)pchild;
     cgi_launch_child_init();
-    cgi_start_child_init();
-    cgi_admit_child_init(s);
+    cgi_script_child_init();
+    cgi_admission_child_init(s);
 }
 
 static int monitor(apr_pool_t *p, server_rec *s)
@@ -284,6 +288,7 @@ void cgi_exec_register_hooks(apr_pool_t *p)
     static const char *const core[] = {"core.c", NULL};
 
     (void)p;
+    cgi_gate_register();
     /* core's own turns stderr away from the terminal */
     ap_hook_open_logs(open_logs, NULL, core, APR_HOOK_REALLY_FIRST);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);

@@ -19,7 +19,7 @@
 #include "http_core.h"
 
 #include "cgi/compat.h"
-#include "cgi/exec_private.h"
+#include "cgi/input.h"
 
 /* Waiting bytes of a body that are worth a pipe. */
 #define PIPED_MIN (16 * 1024)
@@ -133,12 +133,12 @@ static const apr_bucket_type_t piped_type = {
     "CGI_PIPED",    5,           APR_BUCKET_DATA, piped_destroy, piped_read,
     piped_setaside, piped_split, piped_copy};
 
-int cgi_body_is_piped(const apr_bucket *b)
+int cgi_input_is_piped(const apr_bucket *b)
 {
     return b->type == &piped_type;
 }
 
-ssize_t cgi_body_splice(apr_bucket *b, int fd)
+ssize_t cgi_input_splice(apr_bucket *b, int fd)
 {
     piped_t *piped = b->data;
     ssize_t n =
@@ -198,11 +198,12 @@ static apr_size_t copy_before(apr_bucket *b, int socket, apr_size_t size)
     return (apr_size_t)n;
 }
 
-apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
+apr_size_t cgi_input_read_ahead(cgi_input_t *in, apr_size_t size)
 {
     apr_socket_t *socket;
     apr_size_t have, n;
-    apr_bucket *b = x->c->master ? NULL : find_socket(x->c, &have, &socket);
+    apr_bucket *b =
+        in->q->c->master ? NULL : find_socket(in->q->c, &have, &socket);
     apr_bucket *piped;
     apr_os_sock_t fd;
     int waiting;
@@ -211,12 +212,12 @@ apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
         ioctl(fd, FIONREAD, &waiting) || waiting <= 0) {
         return size; /* the filter will find out for itself */
     }
-    if (x->body_piped) { /* and it did not come through: it was looked at */
-        x->body_piped = 0;
-        x->body_left = 0;
+    if (in->piped) { /* and it did not come through: it was looked at */
+        in->piped = 0;
+        in->left = 0;
     }
-    if (waiting < PIPED_MIN || x->script_log ||
-        x->body_left <= (apr_off_t)(have + PIPED_MIN)) {
+    if (waiting < PIPED_MIN || in->log ||
+        in->left <= (apr_off_t)(have + PIPED_MIN)) {
         n = copy_before(
             b, fd, size < (apr_size_t)waiting ? size : (apr_size_t)waiting);
         return n ? have + n : size;
@@ -228,13 +229,13 @@ apr_size_t cgi_body_read_ahead(cgi_exec_t *x, apr_size_t size)
     }
     have += n;
     /* not a byte of the next request */
-    piped = piped_create(fd, (apr_size_t)(x->body_left - (apr_off_t)have),
-                         b->list);
+    piped =
+        piped_create(fd, (apr_size_t)(in->left - (apr_off_t)have), b->list);
     if (!piped) {
-        x->body_left = 0; /* this system can't */
+        in->left = 0; /* this system can't */
         return have;
     }
     APR_BUCKET_INSERT_BEFORE(b, piped);
-    x->body_piped = 1;
+    in->piped = 1;
     return have + piped->length; /* for whole, so that it is not split */
 }

@@ -19,7 +19,8 @@
 
 #include "http_core.h"
 
-#include "cgi/exec_private.h"
+#include "base/errlines.h"
+#include "cgi/scriptlog.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -31,6 +32,7 @@ CGI_EXEC_USE_LOG;
 #define ERRORS_SIZE (2 * (CGI_ERRLINE_MAX + 1))
 
 struct cgi_scriptlog_t {
+    cgi_request_t *q;
     const char *file;
     apr_off_t limit; /* a file larger than this grows no more */
     char *body;      /* the start of the request body */
@@ -39,7 +41,9 @@ struct cgi_scriptlog_t {
     apr_size_t errors_len;
     int status; /* of a failure; 0: none */
     const char *message;
-    int whole; /* 1: the script ran and its header did not come */
+    int whole;        /* 1: the script ran and its header did not come */
+    const char *head; /* what came of it */
+    apr_size_t head_len;
 };
 
 static cgi_exec_server_t *server_of(const server_rec *s)
@@ -88,33 +92,32 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
                        &server_of(cmd->server)->script_log_buffer);
 }
 
-void cgi_scriptlog_begin(cgi_exec_t *x)
+cgi_scriptlog_t *cgi_scriptlog_make(cgi_request_t *q)
 {
-    const cgi_exec_server_t *server = server_of(x->r->server);
+    const cgi_exec_server_t *server = server_of(q->r->server);
     cgi_scriptlog_t *log;
 
     if (!server->script_log) {
-        return;
+        return NULL;
     }
-    log = apr_pcalloc(x->r->pool, sizeof(*log));
+    log = apr_pcalloc(q->r->pool, sizeof(*log));
+    log->q = q;
     log->file = server->script_log;
     log->limit = server->script_log_length < 0 ? LENGTH_DEFAULT
                                                : server->script_log_length;
     log->body_size = (apr_size_t)(server->script_log_buffer < 0
                                       ? BUFFER_DEFAULT
                                       : server->script_log_buffer);
-    x->script_log = log;
+    return log;
 }
 
-void cgi_scriptlog_body(cgi_exec_t *x, const char *data, apr_size_t len)
+void cgi_scriptlog_body(cgi_scriptlog_t *log, const char *data, apr_size_t len)
 {
-    cgi_scriptlog_t *log = x->script_log;
-
     if (!log || log->body_len == log->body_size) {
         return;
     }
     if (!log->body) {
-        log->body = apr_palloc(x->r->pool, log->body_size);
+        log->body = apr_palloc(log->q->r->pool, log->body_size);
     }
     if (len > log->body_size - log->body_len) {
         len = log->body_size - log->body_len;
@@ -123,51 +126,47 @@ void cgi_scriptlog_body(cgi_exec_t *x, const char *data, apr_size_t len)
     log->body_len += len;
 }
 
-void cgi_scriptlog_failed(cgi_exec_t *x, int status, const char *message)
+void cgi_scriptlog_failed(cgi_scriptlog_t *log, int whole, const char *head,
+                          apr_size_t head_len)
 {
-    cgi_scriptlog_t *log = x->script_log;
-
-    if (!log || log->status) {
-        return;
+    if (log && !log->status) {
+        log->status = log->q->failure.status;
+        log->message = log->q->failure.text;
+        log->whole = whole;
+        log->head = head;
+        log->head_len = head_len;
     }
-    log->status = status;
-    log->message = message;
-    /* Otherwise there is no more to tell than the message. */
-    log->whole = x->phase == CGI_PHASE_HEADER && x->attempts &&
-                 !x->fail_errno && status >= HTTP_INTERNAL_SERVER_ERROR &&
-                 status != HTTP_SERVICE_UNAVAILABLE;
 }
 
-static void put_head(FILE *to, const cgi_exec_t *x, int status)
+static void put_head(FILE *to, const cgi_scriptlog_t *log, int status)
 {
-    request_rec *r = x->r;
+    const request_rec *r = log->q->r;
     char now[APR_CTIME_LEN];
 
     apr_ctime(now, apr_time_now());
     fprintf(to, "%%%% [%s] %s %s%s%s %s\n", now, r->method,
             ap_escape_logitem(r->pool, r->uri), r->args ? "?" : "",
             r->args ? ap_escape_logitem(r->pool, r->args) : "", r->protocol);
-    fprintf(to, "%%%% %d %s\n", status, x->options->script);
+    fprintf(to, "%%%% %d %s\n", status, log->q->options->script);
 }
 
-static void put_error(FILE *to, const cgi_exec_t *x, int status,
+static void put_error(FILE *to, const cgi_scriptlog_t *log, int status,
                       const char *message)
 {
-    put_head(to, x, status);
+    put_head(to, log, status);
     fprintf(to, "%%error\n%s\n", message);
 }
 
 /* Each line of stderr is an error of its own. */
-static void put_errors(FILE *to, const cgi_exec_t *x)
+static void put_errors(FILE *to, const cgi_scriptlog_t *log)
 {
-    const cgi_scriptlog_t *log = x->script_log;
     apr_size_t at;
 
     for (at = 0; at < log->errors_len; at += strlen(log->errors + at) + 1) {
-        put_error(to, x, x->r->status, log->errors + at);
+        put_error(to, log, log->q->r->status, log->errors + at);
     }
     if (log->status) {
-        put_error(to, x, log->status, log->message);
+        put_error(to, log, log->status, log->message);
     }
 }
 
@@ -214,25 +213,25 @@ static apr_size_t header_length(const char *data, apr_size_t len)
 }
 
 /* Without an answer: the whole story. */
-static void put_whole(FILE *to, const cgi_exec_t *x)
+static void put_whole(FILE *to, const cgi_scriptlog_t *log)
 {
-    const cgi_scriptlog_t *log = x->script_log;
-    apr_size_t header = header_length(x->head, x->head_len), at;
+    const request_rec *r = log->q->r;
+    apr_size_t header = header_length(log->head, log->head_len), at;
 
-    put_head(to, x, log->status);
+    put_head(to, log, log->status);
     fputs("%request\n", to);
-    put_fields(to, x->r->headers_in);
+    put_fields(to, r->headers_in);
     if (log->body_len) {
         putc('\n', to);
         fwrite(log->body, 1, log->body_len, to);
         putc('\n', to);
     }
     fputs("%response\n", to);
-    put_fields(to, x->r->err_headers_out);
-    put_bytes(to, x->head, header);
-    if (header < x->head_len) {
+    put_fields(to, r->err_headers_out);
+    put_bytes(to, log->head, header);
+    if (header < log->head_len) {
         fputs("%stdout\n", to);
-        fwrite(x->head + header, 1, x->head_len - header, to);
+        fwrite(log->head + header, 1, log->head_len - header, to);
         putc('\n', to);
     }
     if (log->errors_len) {
@@ -269,9 +268,8 @@ static apr_status_t append(const char *name, apr_off_t limit, const char *data,
 }
 
 /* Write what is known so far. */
-static void flush(cgi_exec_t *x)
+static void flush(cgi_scriptlog_t *log)
 {
-    cgi_scriptlog_t *log = x->script_log;
     char *data = NULL;
     size_t len = 0;
     apr_status_t rv = APR_ENOMEM;
@@ -282,11 +280,10 @@ static void flush(cgi_exec_t *x)
     }
     if ((to = open_memstream(&data, &len)) != NULL) {
         if (log->status && log->whole) {
-            cgi_body_peek(x); /* one that fails at once has not read it */
-            put_whole(to, x);
+            put_whole(to, log);
         }
         else {
-            put_errors(to, x);
+            put_errors(to, log);
         }
         if (fclose(to) == 0) {
             rv = append(log->file, log->limit, data, len);
@@ -296,15 +293,14 @@ static void flush(cgi_exec_t *x)
     log->errors_len = 0;
     log->status = 0;
     if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, x->r,
-                      "%s: can't write to ScriptLog %s", x->options->script,
-                      log->file);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, log->q->r,
+                      "%s: can't write to ScriptLog %s",
+                      log->q->options->script, log->file);
     }
 }
 
-void cgi_scriptlog_stderr(cgi_exec_t *x, const char *line)
+void cgi_scriptlog_stderr(cgi_scriptlog_t *log, const char *line)
 {
-    cgi_scriptlog_t *log = x->script_log;
     apr_size_t size;
 
     if (!log) {
@@ -312,19 +308,18 @@ void cgi_scriptlog_stderr(cgi_exec_t *x, const char *line)
     }
     size = strlen(line) + 1;
     if (!log->errors) {
-        log->errors = apr_palloc(x->r->pool, ERRORS_SIZE);
+        log->errors = apr_palloc(log->q->r->pool, ERRORS_SIZE);
     }
     if (size > ERRORS_SIZE - log->errors_len) {
-        flush(x);
+        flush(log);
     }
     memcpy(log->errors + log->errors_len, line, size);
     log->errors_len += size;
 }
 
-void cgi_scriptlog_end(cgi_exec_t *x)
+void cgi_scriptlog_end(cgi_scriptlog_t *log)
 {
-    if (x->script_log) {
-        flush(x);
-        x->script_log = NULL;
+    if (log) {
+        flush(log);
     }
 }

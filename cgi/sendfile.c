@@ -21,7 +21,8 @@
 #include "http_request.h"
 
 #include "cgi/compat.h"
-#include "cgi/exec_private.h"
+#include "cgi/directives.h"
+#include "cgi/output.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -104,10 +105,10 @@ static int look(const char *dir, const char *name, struct stat *st,
 
 /* Is path, which has no links, below one of the directories, and what is
  * there? @return 1 and *st, or 0 */
-static int allowed(const cgi_exec_t *x, const char *path, struct stat *st)
+static int allowed(const cgi_output_t *out, const char *path, struct stat *st)
 {
-    const apr_array_header_t *dirs = x->options->dir->sendfile_dirs;
-    apr_pool_t *p = x->r->pool;
+    const apr_array_header_t *dirs = out->q->options->dir->sendfile_dirs;
+    apr_pool_t *p = out->q->r->pool;
     int i;
 
     for (i = 0; i < dirs->nelts; i++) {
@@ -122,9 +123,9 @@ static int allowed(const cgi_exec_t *x, const char *path, struct stat *st)
 }
 
 /* May a script know that there is no such file? */
-static int is_below_any(const cgi_exec_t *x, const char *path)
+static int is_below_any(const cgi_output_t *out, const char *path)
 {
-    const apr_array_header_t *dirs = x->options->dir->sendfile_dirs;
+    const apr_array_header_t *dirs = out->q->options->dir->sendfile_dirs;
     int i;
 
     for (i = 0; i < dirs->nelts; i++) {
@@ -135,9 +136,9 @@ static int is_below_any(const cgi_exec_t *x, const char *path)
     return 0;
 }
 
-int cgi_sendfile_open(cgi_exec_t *x, const char *value)
+cgi_outcome_e cgi_sendfile_open(cgi_output_t *out, const char *value)
 {
-    request_rec *r = x->r;
+    request_rec *r = out->q->r;
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     apr_int32_t flags = APR_FOPEN_READ | APR_FOPEN_BINARY | APR_FOPEN_NONBLOCK;
     const char *real;
@@ -146,30 +147,30 @@ int cgi_sendfile_open(cgi_exec_t *x, const char *value)
     struct stat st;
     char *path;
 
-    rv = apr_filepath_merge(&path,
-                            ap_make_dirstr_parent(r->pool, x->options->script),
-                            value, 0, r->pool);
+    rv = apr_filepath_merge(
+        &path, ap_make_dirstr_parent(r->pool, out->q->options->script), value,
+        0, r->pool);
     if (rv != APR_SUCCESS) {
-        return cgi_fail(x, HTTP_FORBIDDEN, rv, "bad path in X-Sendfile: %s",
-                        value);
+        return cgi_fail(out->q, HTTP_FORBIDDEN, rv,
+                        "bad path in X-Sendfile: %s", value);
     }
     if (!(real = resolve(path, r->pool))) {
         rv = errno;
-        return cgi_fail(x,
+        return cgi_fail(out->q,
                         (rv == ENOENT || rv == ENOTDIR) &&
-                                is_below_any(x, path)
+                                is_below_any(out, path)
                             ? HTTP_NOT_FOUND
                             : HTTP_FORBIDDEN,
                         rv, "X-Sendfile: can't find %s", path);
     }
-    if (!allowed(x, real, &st)) {
-        return cgi_fail(x, HTTP_FORBIDDEN, 0,
+    if (!allowed(out, real, &st)) {
+        return cgi_fail(out->q, HTTP_FORBIDDEN, 0,
                         "X-Sendfile: %s is not below a directory of "
                         "CGISendfile",
                         real);
     }
     if (!S_ISREG(st.st_mode)) {
-        return cgi_fail(x, HTTP_FORBIDDEN, 0,
+        return cgi_fail(out->q, HTTP_FORBIDDEN, 0,
                         "X-Sendfile: %s is not a regular file", real);
     }
     if (AP_SENDFILE_ENABLED(core->enable_sendfile)) {
@@ -179,59 +180,59 @@ int cgi_sendfile_open(cgi_exec_t *x, const char *value)
         (rv = apr_file_info_get(
              &r->finfo, APR_FINFO_NORM | APR_FINFO_DEV | APR_FINFO_INODE,
              file))) {
-        return cgi_fail(x, HTTP_FORBIDDEN, rv, "X-Sendfile: can't open %s",
-                        real);
+        return cgi_fail(out->q, HTTP_FORBIDDEN, rv,
+                        "X-Sendfile: can't open %s", real);
     }
     if (r->finfo.device != st.st_dev || r->finfo.inode != st.st_ino) {
-        return cgi_fail(x, HTTP_FORBIDDEN, 0,
+        return cgi_fail(out->q, HTTP_FORBIDDEN, 0,
                         "X-Sendfile: %s was exchanged while it was opened",
                         real);
     }
-    x->sendfile = file;
-    x->sendfile_name = real;
-    x->drop_body = 1;
+    out->sendfile = file;
+    out->sendfile_name = real;
+    out->drop_body = 1;
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "%s: X-Sendfile: %s",
-                  x->options->script, real);
-    return OK;
+                  out->q->options->script, real);
+    return CGI_WENT_ON;
 }
 
 /* The type that httpd gives such a file, for a script that names none. */
-static void guess_type(cgi_exec_t *x)
+static void guess_type(cgi_output_t *out)
 {
-    request_rec *r = x->r;
+    request_rec *r = out->q->r;
     char *filename = r->filename;
     const char *handler = r->handler;
 
-    r->filename = apr_pstrdup(r->pool, x->sendfile_name);
+    r->filename = apr_pstrdup(r->pool, out->sendfile_name);
     (void)ap_run_type_checker(r);
     r->filename = filename;
     r->handler = handler;
 }
 
-void cgi_sendfile_header(cgi_exec_t *x)
+void cgi_sendfile_header(cgi_output_t *out)
 {
-    request_rec *r = x->r;
+    request_rec *r = out->q->r;
 
     if (!r->content_type) {
-        guess_type(x);
+        guess_type(out);
     }
     if (!apr_table_get(r->headers_out, "Last-Modified")) {
         ap_update_mtime(r, r->finfo.mtime);
         ap_set_last_modified(r);
     }
     if (!apr_table_get(r->headers_out, "ETag")) {
-        cgi_compat_set_etag(r, x->sendfile);
+        cgi_compat_set_etag(r, out->sendfile);
     }
     ap_set_accept_ranges(r);
     ap_set_content_length(r, r->finfo.size);
-    x->length_left = -1;
+    out->length_left = -1;
 }
 
-void cgi_sendfile_body(cgi_exec_t *x)
+void cgi_sendfile_body(cgi_output_t *out)
 {
-    request_rec *r = x->r;
+    request_rec *r = out->q->r;
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-    apr_bucket *b = apr_brigade_insert_file(x->out_bb, x->sendfile, 0,
+    apr_bucket *b = apr_brigade_insert_file(out->bb, out->sendfile, 0,
                                             r->finfo.size, r->pool);
 
     if (core->enable_mmap == ENABLE_MMAP_OFF) {

@@ -15,8 +15,10 @@
 #include "apr_strings.h"
 
 #include "http_core.h"
+#include "http_log.h"
 
-#include "cgi/exec_private.h"
+#include "cgi/directives.h"
+#include "cgi/stderrfile.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -74,7 +76,12 @@ const char *cgi_exec_cmd_stderr(cmd_parms *cmd, void *mconfig, const char *arg)
 
 static apr_status_t close_file(void *data)
 {
-    cgi_close_fd(&((cgi_stderr_t *)data)->fd);
+    cgi_stderr_t *file = data;
+
+    if (file->fd >= 0) {
+        close(file->fd);
+        file->fd = -1;
+    }
     return APR_SUCCESS;
 }
 

@@ -14,7 +14,7 @@
 #include "http_config.h"
 #include "unixd.h"
 
-#include "cgi/exec_private.h"
+#include "cgi/script.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -50,20 +50,21 @@ const char *cgi_exec_check_interpreter(apr_pool_t *p, server_rec *s)
     return identity_of(r) ? NO_INTERPRETER : NULL;
 }
 
-int cgi_suexec_wrap(cgi_exec_t *x, cgi_wire_request_t *request)
+cgi_outcome_e cgi_suexec_wrap(cgi_script_t *script, cgi_request_t *q,
+                              cgi_wire_request_t *request)
 {
-    apr_pool_t *p = x->r->pool;
+    apr_pool_t *p = q->r->pool;
     const ap_unix_identity_t *identity;
     const char **argv;
     int n = 0;
 
-    x->suexec = 0;
+    script->suexec = 0;
     /* user= of a route is more special. */
-    if (x->options->identity || !(identity = identity_of(x->r))) {
-        return OK;
+    if (q->options->identity || !(identity = identity_of(q->r))) {
+        return CGI_WENT_ON;
     }
-    if (x->options->interpreter) {
-        return cgi_fail(x, HTTP_INTERNAL_SERVER_ERROR, 0, NO_INTERPRETER);
+    if (q->options->interpreter) {
+        return cgi_fail(q, HTTP_INTERNAL_SERVER_ERROR, 0, NO_INTERPRETER);
     }
     while (request->argv[n]) {
         n++;
@@ -76,8 +77,8 @@ int cgi_suexec_wrap(cgi_exec_t *x, cgi_wire_request_t *request)
     argv[2] = apr_psprintf(p, "%lu", (unsigned long)identity->gid);
     memcpy(argv + 3, request->argv, (apr_size_t)(n + 1) * sizeof(*argv));
     request->path = SUEXEC_BIN;
-    request->dir = ap_make_dirstr_parent(p, x->options->script);
+    request->dir = ap_make_dirstr_parent(p, q->options->script);
     request->argv = argv;
-    x->suexec = 1;
-    return OK;
+    script->suexec = 1;
+    return CGI_WENT_ON;
 }

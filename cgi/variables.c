@@ -14,9 +14,8 @@
 
 #include "util_script.h"
 
-#include "cgi/exec_private.h"
-
-CGI_EXEC_USE_LOG;
+#include "cgi/script.h"
+#include "cgi/variables.h"
 
 /* To take PATH_INFO off the URL's path, httpd counts slashes in a row as one
  * in the path only: with MergeSlashes off it takes off too little. */
@@ -71,47 +70,46 @@ static void drop_misspelled(apr_table_t *env)
  * (/cgi-bin/php-cgi/file). That it is the interpreter of a script, by exec= or
  * behind "#!", is as good a proof: the file is one that the server has chosen.
  * php-cgi itself does not begin with "#!". */
-static int has_interpreter(cgi_exec_t *x)
+static int has_interpreter(const cgi_request_t *q)
 {
     const char *line;
 
-    if (x->options->interpreter) {
+    if (q->options->interpreter) {
         return 1;
     }
-    line = cgi_start_hashbang(x);
+    line = cgi_script_hashbang(q);
     return line && strstr(line, "php");
 }
 
-void cgi_variables_add(cgi_exec_t *x)
+void cgi_variables_add(const cgi_request_t *q, const cgi_input_t *in)
 {
-    request_rec *r = x->r;
+    request_rec *r = q->r;
     apr_table_t *env = r->subprocess_env;
     const char *path = apr_table_get(env, "PATH"); /* of a SetEnv */
-    const int interpreted = has_interpreter(x);
+    const int interpreted = has_interpreter(q);
 
     drop_misspelled(env);
     ap_add_common_vars(r);
     ap_add_cgi_vars(r);
     correct_script_name(r);
-    apr_table_setn(env, "SCRIPT_FILENAME", x->options->script);
-    if (x->options->identity) {
+    apr_table_setn(env, "SCRIPT_FILENAME", q->options->script);
+    if (q->options->identity) {
         apr_table_setn(env, "PATH", path ? path : "/bin");
     }
     /* After a redirect inside of httpd, php-cgi would run that file, which the
      * URL chooses; the launcher takes it from nobody. */
-    if (x->options->identity ||
+    if (q->options->identity ||
         (interpreted && apr_table_get(env, "REDIRECT_URL"))) {
         apr_table_unset(env, "PATH_TRANSLATED");
     }
-    if (x->spool_fd >= 0) {
-        apr_table_setn(env, "CONTENT_LENGTH",
-                       apr_off_t_toa(r->pool, x->spool_length));
+    if (in->state == CGI_INPUT_DONE && in->file_fd >= 0) {
+        apr_table_setn(env, "CONTENT_LENGTH", apr_off_t_toa(r->pool, in->to));
     }
-    else if (x->length_unknown || x->body_withheld) {
+    else if (in->length_unknown || in->withheld) {
         /* RFC 3875, 4.1.2: what the script can read, or nothing at all */
         apr_table_unset(env, "CONTENT_LENGTH");
     }
-    if (x->body_withheld) {
+    if (in->withheld) {
         apr_table_unset(env, "CONTENT_TYPE");
     }
     if (interpreted && !apr_table_get(env, "REDIRECT_STATUS")) {

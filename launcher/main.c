@@ -620,6 +620,7 @@ static void start(const cgi_wire_request_t *request,
         return;
     }
     look_after(script, fds[CGI_FD_CONTROL]);
+    launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_STARTED, entry->pid, 0);
     fds[CGI_FD_CONTROL] = -1;
 }
 

@@ -181,7 +181,7 @@ static void run_child(const cgi_wire_request_t *request,
     }
     /* Said by the script's own process: once it runs, its worker knows of it
      * whatever becomes of the launcher. */
-    launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_STARTED, getpid(), 0);
+    launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_PROCESS, getpid(), 0);
     execve(request->path, (char *const *)request->argv,
            (char *const *)request->env);
     child_fails(fds, CGI_STAGE_EXEC);

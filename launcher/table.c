@@ -35,10 +35,16 @@ void launcher_table_open(int fd, int number)
     size_t size = sizeof(part_t) * CGI_LAUNCHERS_MAX;
 
     own = number;
-    /* All launchers do this, to the same end. */
+    /* All launchers do this, to the same end. Where files may not be as large
+     * (ulimit -f), each has a list for itself. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     if (fd >= 0 && ftruncate(fd, (off_t)size)) {
-        launcher_die("making the list of scripts");
+        if (errno != EFBIG) {
+            launcher_die("making the list of scripts");
+        }
+        fd = -1;
     }
+    (void)signal(SIGXFSZ, SIG_DFL);
     parts = mmap(NULL, size, PROT_READ | PROT_WRITE,
                  fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
     if (parts == MAP_FAILED) {

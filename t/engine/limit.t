@@ -163,7 +163,7 @@ my $shared = server();
 }
 
 # A client that hangs up gives its place in the queue to another.
-for my $how (qw(abort finish)) {
+for my $how (qw(abort close)) {
     my $held = hold($shared, '/engine-limitwait');
     my $mark = $shared->mark;
     my $gone = wait_in_line($shared, '/engine-limitwait/slow?head=5');
@@ -174,6 +174,16 @@ for my $how (qw(abort finish)) {
     release($held);
     is($next->{c}->response->status, 200, "queue, $how: another waits then");
     ok(!processes_with($gone->{tag}), "queue, $how: its script never runs");
+}
+
+# One that closes its sending side only waits on.
+{
+    my $held = hold($shared, '/engine-limitwait');
+    my $waiting = wait_in_line($shared, '/engine-limitwait/hello');
+    $waiting->{c}->finish;
+    sleep 0.8;
+    release($held);
+    is($waiting->{c}->response->status, 200, 'queue: half-closed, answered');
 }
 
 # A place is free when the script has ended, not when its client has gone.

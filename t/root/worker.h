@@ -363,7 +363,8 @@ static const char *call_result(const call_t *call)
 
     do {
         kind = call_note(call, &note);
-    } while (kind == CGI_NOTE_STARTED); /* FAILED may come before or behind */
+    } while (kind == CGI_NOTE_PROCESS ||
+             kind == CGI_NOTE_STARTED); /* FAILED may come before or behind */
     if (kind == CGI_NOTE_EXITED) {
         result = call_output(call);
     }

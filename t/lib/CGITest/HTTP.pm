@@ -122,6 +122,14 @@ sub abort {
 
 sub close { close $_[0]{sock} }
 
+# The same, and its kernel forgets it after a second, as others do after one
+# minute (tcp(7), TCP_LINGER2).
+sub vanish {
+    my ($self) = @_;
+    $self->{sock}->setsockopt(Socket::IPPROTO_TCP(), 8, 1);
+    CORE::close $self->{sock};
+}
+
 # Read more bytes into the buffer, until the time $end.
 # Returns 1, 0 at the end of the stream (or a reset), undef after $end.
 sub fill {

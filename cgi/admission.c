@@ -19,8 +19,8 @@
 #include "ap_mpm.h"
 #include "http_core.h"
 
-#include "base/clock.h"
-#include "cgi/exec_private.h"
+#include "cgi/admission.h"
+#include "cgi/directives.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -189,7 +189,7 @@ static apr_status_t check_descriptors(server_rec *s)
     return EMFILE;
 }
 
-apr_status_t cgi_admit_init(apr_pool_t *pconf, server_rec *s)
+apr_status_t cgi_admission_init(apr_pool_t *pconf, server_rec *s)
 {
     int processes = 1;
     apr_status_t rv;
@@ -213,7 +213,7 @@ apr_status_t cgi_admit_init(apr_pool_t *pconf, server_rec *s)
     return rv;
 }
 
-void cgi_admit_child_init(server_rec *s)
+void cgi_admission_child_init(server_rec *s)
 {
     apr_status_t rv;
 
@@ -230,9 +230,9 @@ void cgi_admit_child_init(server_rec *s)
 
 /* ---- a request ---- */
 
-static const cgi_limit_t *limit_of(const cgi_exec_t *x)
+static const cgi_limit_t *limit_of(const cgi_request_t *q)
 {
-    const cgi_limit_t *limit = x->options->dir->limit;
+    const cgi_limit_t *limit = q->options->dir->limit;
     const request_rec *main;
     void *held = NULL;
 
@@ -241,7 +241,7 @@ static const cgi_limit_t *limit_of(const cgi_exec_t *x)
     }
     /* A script that is included in the output of another counts as a part
      * of that, which can't end before. */
-    for (main = x->r->main; main; main = main->main) {
+    for (main = q->r->main; main; main = main->main) {
         apr_pool_userdata_get(&held, HOLDS_KEY, main->pool);
         if (held == limit) {
             return NULL;
@@ -250,97 +250,106 @@ static const cgi_limit_t *limit_of(const cgi_exec_t *x)
     return limit;
 }
 
-static int refuse(cgi_exec_t *x, const cgi_limit_t *limit, const char *why)
+static cgi_outcome_e refuse(cgi_request_t *q, const cgi_limit_t *limit,
+                            const char *why)
 {
     cgi_limits_t *limits = registry->limits;
     unsigned int n = cgi_limit_count_refused(limits, limit);
     int seconds = cgi_limit_retry_after(limits, limit);
 
     if (n) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, x->r,
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, q->r,
                       "CGILimit of %s: all %d places are taken, %u "
                       "request%s refused since the last such line",
                       limit->where, limit->max, n, n == 1 ? "" : "s");
     }
-    apr_table_setn(x->r->err_headers_out, "Retry-After",
-                   apr_itoa(x->r->pool, seconds));
-    return cgi_reject(x, HTTP_SERVICE_UNAVAILABLE, 0, "CGILimit of %s: %s",
+    apr_table_setn(q->r->err_headers_out, "Retry-After",
+                   apr_itoa(q->r->pool, seconds));
+    return cgi_reject(q, HTTP_SERVICE_UNAVAILABLE, 0, "CGILimit of %s: %s",
                       limit->where, why);
 }
 
-int cgi_admit_early(cgi_exec_t *x)
+cgi_outcome_e cgi_admission_early(cgi_request_t *q)
 {
-    const cgi_limit_t *limit = limit_of(x);
+    const cgi_limit_t *limit = limit_of(q);
 
     return limit && cgi_limit_is_full(registry->limits, limit)
-               ? refuse(x, limit, "all places are taken")
-               : OK;
+               ? refuse(q, limit, "all places are taken")
+               : CGI_WENT_ON;
 }
 
 /* It is this request's turn. */
-static int begin(cgi_exec_t *x)
+static cgi_outcome_e admit(const cgi_admission_t *a, cgi_request_t *q)
 {
-    apr_pool_userdata_setn((void *)x->turn.limit, HOLDS_KEY, NULL, x->r->pool);
-    return cgi_exec_begin(x);
+    apr_pool_userdata_setn((void *)a->turn.limit, HOLDS_KEY, NULL, q->r->pool);
+    return CGI_ENDED;
 }
 
-static void ask_again(cgi_exec_t *x, apr_time_t now)
+static cgi_outcome_e wait_on(cgi_admission_t *a, apr_time_t now)
 {
-    x->queue_again = now + x->turn.again;
-    if (x->queue_again > x->queue_until) {
-        x->queue_again = x->queue_until;
+    a->again = now + a->turn.again;
+    if (a->again > a->until) {
+        a->again = a->until;
     }
+    return CGI_WENT_ON;
 }
 
-int cgi_admit(cgi_exec_t *x)
+cgi_outcome_e cgi_admission_enter(cgi_admission_t *a, cgi_request_t *q,
+                                  apr_time_t now)
 {
-    const cgi_limit_t *limit = limit_of(x);
-    apr_time_t now;
+    const cgi_limit_t *limit = limit_of(q);
 
     if (!limit) {
-        return cgi_exec_begin(x);
+        return CGI_ENDED;
     }
-    switch (cgi_limit_enter(&x->turn, registry->limits, limit)) {
+    switch (cgi_limit_enter(&a->turn, registry->limits, limit)) {
     case CGI_TURN_RUN:
-        return begin(x);
+        return admit(a, q);
     case CGI_TURN_REFUSED:
-        return refuse(x, limit, "all places are taken");
+        return refuse(q, limit, "all places are taken");
     case CGI_TURN_WAIT:
         break;
     }
-    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, x->r,
-                  "%s: CGILimit of %s: waits for a place", x->options->script,
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, q->r,
+                  "%s: CGILimit of %s: waits for a place", q->options->script,
                   limit->where);
-    now = cgi_clock_now();
-    x->phase = CGI_PHASE_QUEUE;
-    x->queue_until =
-        now + (limit->wait < 0 ? x->r->server->timeout : limit->wait);
-    ask_again(x, now);
-    return OK;
+    a->until = now + (limit->wait < 0 ? q->r->server->timeout : limit->wait);
+    return wait_on(a, now);
 }
 
-int cgi_admit_step(cgi_exec_t *x, int woken)
+cgi_outcome_e cgi_admission_step(cgi_admission_t *a, cgi_request_t *q,
+                                 int woken, apr_time_t now)
 {
-    const cgi_limit_t *limit = x->turn.limit;
-    apr_time_t now = cgi_clock_now();
-
-    if (!woken && now < x->queue_again) {
-        return OK;
+    if (!woken && now < a->again) {
+        return CGI_WENT_ON;
     }
-    if (cgi_limit_advance(&x->turn) == CGI_TURN_RUN) {
-        return begin(x);
+    if (cgi_limit_advance(&a->turn) == CGI_TURN_RUN) {
+        return admit(a, q);
     }
-    if (now >= x->queue_until) {
-        return refuse(x, limit, "no place within its wait=");
-    }
-    ask_again(x, now);
-    return OK;
+    return now >= a->until
+               ? refuse(q, a->turn.limit, "no place within its wait=")
+               : wait_on(a, now);
 }
 
-void cgi_admit_leave(cgi_exec_t *x)
+int cgi_admission_holds(const cgi_admission_t *a)
 {
-    if (x->turn.limit) {
-        cgi_limit_leave(&x->turn, x->exited || x->fail_errno);
-        apr_pool_userdata_setn(NULL, HOLDS_KEY, NULL, x->r->pool);
+    return a->turn.limit != NULL;
+}
+
+void cgi_admission_asked(cgi_admission_t *a, unsigned int kill_ms)
+{
+    cgi_limit_asked(&a->turn, kill_ms);
+}
+
+void cgi_admission_started(cgi_admission_t *a, pid_t pid)
+{
+    cgi_limit_started(&a->turn, pid);
+}
+
+void cgi_admission_leave(cgi_admission_t *a, cgi_request_t *q, int ended)
+{
+    if (a->turn.limit) {
+        cgi_limit_leave(&a->turn, ended);
+        apr_pool_userdata_setn(NULL, HOLDS_KEY, NULL, q->r->pool);
     }
 }

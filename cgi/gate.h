@@ -1,0 +1,44 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * A filter at the end of the connection's output, while a response streams.
+ * httpd's own end waits for a client that does not take what it is given; the
+ * gate gives it no more than it can write at once, and keeps the rest.
+ */
+#ifndef CGI_GATE_H
+#define CGI_GATE_H
+
+#include "apr_buckets.h"
+#include "util_filter.h"
+
+#include "cgi/request.h"
+
+typedef struct cgi_gate_t {
+    cgi_request_t *q;
+    ap_filter_t *filter;         /* NULL: not there */
+    apr_bucket_brigade *waiting; /* what httpd has not been given */
+    apr_bucket_brigade *piece;   /* empty between two uses */
+    apr_off_t *in_flight; /* HTTP/2: bytes that the stream has not sent */
+    int moved;            /* 1: something was taken, since it was last reset */
+} cgi_gate_t;
+
+/** Tell httpd of the filter. At register_hooks. */
+void cgi_gate_register(void);
+
+/** Put the gate into the connection of q, unless it is there; where the
+ * connection's end is not one that can be understood, there is none. */
+void cgi_gate_insert(cgi_gate_t *gate, cgi_request_t *q);
+
+/** Is there room for more: would the client take it? */
+int cgi_gate_takes(const cgi_gate_t *gate);
+
+/** Has httpd all, and what it has not written is its own affair? */
+int cgi_gate_is_clear(const cgi_gate_t *gate);
+
+/** Give httpd what it can write now. @return CGI_WENT_ON or CGI_LEFT */
+cgi_outcome_e cgi_gate_push(cgi_gate_t *gate);
+
+/** Take it out again; what waits in it is lost. */
+void cgi_gate_remove(cgi_gate_t *gate);
+
+#endif /* CGI_GATE_H */

@@ -1,0 +1,75 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * How parts of a request fail.
+ */
+
+#include <stdarg.h>
+
+#include "apr_strings.h"
+
+#include "cgi/request.h"
+
+CGI_EXEC_USE_LOG;
+
+static cgi_outcome_e fail(cgi_request_t *q, int level, int status,
+                          apr_status_t rv, const char *text)
+{
+    q->failure.level = level;
+    q->failure.status = status;
+    q->failure.rv = rv;
+    q->failure.text = text;
+    return CGI_FAILED;
+}
+
+cgi_outcome_e cgi_fail(cgi_request_t *q, int status, apr_status_t rv,
+                       const char *fmt, ...)
+{
+    const char *text;
+    va_list args;
+
+    va_start(args, fmt);
+    text = apr_pvsprintf(q->r->pool, fmt, args);
+    va_end(args);
+    return fail(q, APLOG_ERR, status, rv, text);
+}
+
+cgi_outcome_e cgi_reject(cgi_request_t *q, int status, apr_status_t rv,
+                         const char *fmt, ...)
+{
+    const char *text;
+    va_list args;
+
+    va_start(args, fmt);
+    text = apr_pvsprintf(q->r->pool, fmt, args);
+    va_end(args);
+    return fail(q, APLOG_INFO, status, rv, text);
+}
+
+cgi_outcome_e cgi_overload(cgi_request_t *q, apr_status_t rv, const char *what)
+{
+    apr_table_setn(q->r->err_headers_out, "Retry-After", "2");
+    return cgi_fail(q, HTTP_SERVICE_UNAVAILABLE, rv, "can't be started: %s",
+                    what);
+}
+
+cgi_outcome_e cgi_answer(cgi_request_t *q, int status)
+{
+    return fail(q, -1, status, 0, NULL);
+}
+
+void cgi_request_log(const cgi_request_t *q)
+{
+    ap_log_rerror(APLOG_MARK, q->failure.level, q->failure.rv, q->r, "%s: %s",
+                  q->options->script, q->failure.text);
+}
+
+void cgi_request_left(const cgi_request_t *q, int waited_for_place)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, q->r,
+                  waited_for_place
+                      ? "%s: the client has gone while it waited for a place"
+                      : "%s: the client has gone, the script is ended",
+                  q->options->script);
+    q->c->aborted = 1;
+}

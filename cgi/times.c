@@ -1,0 +1,56 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * What is due when, and for how long output is held back.
+ */
+
+#include "apr_atomic.h"
+
+#include "cgi/times.h"
+
+/* Most scripts end right after their output: then their end is the one event
+ * to wait for, for about twice as long as such scripts take here. */
+#define HOLD_START_MIN apr_time_from_msec(1)
+#define HOLD_START_MAX apr_time_from_msec(10)
+
+/* From start to end of the scripts whose response went out in one piece, in
+ * microseconds: a moving average. Threads may overwrite each other's update,
+ * which does no harm. */
+static volatile apr_uint32_t quick_time = 2000;
+
+apr_time_t cgi_times_hold(void)
+{
+    apr_time_t t = 2 * (apr_time_t)apr_atomic_read32(&quick_time);
+
+    return t < HOLD_START_MIN   ? HOLD_START_MIN
+           : t > HOLD_START_MAX ? HOLD_START_MAX
+                                : t;
+}
+
+void cgi_times_note_quick(apr_time_t t)
+{
+    apr_int32_t old = (apr_int32_t)apr_atomic_read32(&quick_time);
+
+    if (t < 2 * HOLD_START_MAX) {
+        apr_atomic_set32(&quick_time,
+                         (apr_uint32_t)(old + ((apr_int32_t)t - old) / 8));
+    }
+}
+
+apr_time_t cgi_times_next(const cgi_times_t *times)
+{
+    apr_time_t next = 0;
+    int i;
+
+    for (i = 0; i < CGI_AT_MAX; i++) {
+        if (times->at[i] && (!next || times->at[i] < next)) {
+            next = times->at[i];
+        }
+    }
+    return next;
+}
+
+int cgi_times_due(const cgi_times_t *times, cgi_at_e what, apr_time_t now)
+{
+    return times->at[what] && times->at[what] <= now;
+}

@@ -1,0 +1,44 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The times of a request: a table of what is due when. All in microseconds of
+ * cgi_clock_now(); 0 is never.
+ */
+#ifndef CGI_TIMES_H
+#define CGI_TIMES_H
+
+#include "apr_time.h"
+
+typedef enum {
+    CGI_AT_ONCE,   /* something can go on without any descriptor */
+    CGI_AT_TICK,   /* to look at what can't be polled */
+    CGI_AT_PLACE,  /* CGILimit: to ask for a place again */
+    CGI_AT_START,  /* a launcher must have taken the script */
+    CGI_AT_HOLD,   /* small output is held back for its end until then */
+    CGI_AT_EXIT,   /* stdout has ended: the exit status is due */
+    CGI_AT_SILENT, /* the script, or the client, is silent for too long */
+    CGI_AT_TAKEN,  /* the client must have taken some of the response */
+    CGI_AT_TOTAL,  /* the script has run for too long */
+    CGI_AT_GONE,   /* a client that has closed its side has gone */
+    CGI_AT_LINGER, /* no more of stderr is waited for */
+    CGI_AT_MAX
+} cgi_at_e;
+
+typedef struct cgi_times_t {
+    apr_time_t at[CGI_AT_MAX];
+} cgi_times_t;
+
+/** The earliest of all; 0: none. */
+apr_time_t cgi_times_next(const cgi_times_t *times);
+
+/** Is there such a time, and is it over? */
+int cgi_times_due(const cgi_times_t *times, cgi_at_e what, apr_time_t now);
+
+/** For how long a script's first output is left for its end, since mostly
+ * they come together. In microseconds. */
+apr_time_t cgi_times_hold(void);
+
+/** A script has ended with its first output, so long after its start. */
+void cgi_times_note_quick(apr_time_t t);
+
+#endif /* CGI_TIMES_H */
