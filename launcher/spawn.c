@@ -289,6 +289,22 @@ typedef struct borrowed_t {
 /* The child runs on it, in our memory or in its own. */
 static char child_stack[64 * 1024] __attribute__((aligned(64)));
 
+/* Of a child that has become a script, AddressSanitizer still guards the
+ * variables. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)0)
+#endif
+
+static int make_child(int (*run)(void *), int flags, borrowed_t *b, pid_t *pid,
+                      int *lent)
+{
+    ASAN_UNPOISON_MEMORY_REGION(child_stack, sizeof(child_stack));
+    return clone(run, child_stack + sizeof(child_stack),
+                 flags | CLONE_PARENT_SETTID | SIGCHLD, b, pid, NULL, lent);
+}
+
 static int run_borrower(void *data)
 {
     const kernel_time_t when[2] = {{0, 0}, {0, BORROW_MS * 1000000L}};
@@ -343,9 +359,8 @@ static int start_borrower(pid_t *pid, const cgi_wire_request_t *request,
         return 0;
     }
     __atomic_store_n(lent, 1, __ATOMIC_SEQ_CST);
-    if (clone(run_borrower, child_stack + sizeof(child_stack),
-              CLONE_VM | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | SIGCHLD,
-              &b, pid, NULL, lent) < 0) {
+    if (make_child(run_borrower, CLONE_VM | CLONE_CHILD_CLEARTID, &b, pid,
+                   lent) < 0) {
         return -1;
     }
     while (__atomic_load_n(lent, __ATOMIC_SEQ_CST)) {
@@ -391,8 +406,5 @@ apr_status_t launcher_make_process(pid_t *pid,
         no_lending_until = launcher_now() + NO_LENDING;
     }
     /* As fork() does; it alone can't write the number for us. */
-    return clone(run_forked, child_stack + sizeof(child_stack),
-                 CLONE_PARENT_SETTID | SIGCHLD, &b, pid, NULL, NULL) < 0
-               ? errno
-               : APR_SUCCESS;
+    return make_child(run_forked, 0, &b, pid, NULL) < 0 ? errno : APR_SUCCESS;
 }

@@ -249,7 +249,11 @@ push @sections, sub {
     my %queues;
     for my $i (0, 1) {
         for my $launcher (@{$launchers[$i]}) {
-            my %fds = fds_of($launcher);
+            my %fds;
+            wait_until(5, sub { # one that starts closes what it inherited
+                %fds = fds_of($launcher);
+                !grep { /memfd:cgi-scripts/ } values %fds;
+            });
             $queues{$fds{0}}{$i} = 1;
             is((grep { m{^/} && !m{^/dev/null$} && !/error_log|\/out$/ }
                     values %fds), 0,
