@@ -7,6 +7,7 @@
 #include "apr_strings.h"
 
 #include "base/environment.h"
+#include "base/metavars.h"
 
 /* Enough for any form of search; an attack finds its end here. */
 #define WORDS_MAX 1024
@@ -14,15 +15,22 @@
 /* Length of the name when it can be used as it is, else 0. */
 static apr_size_t clean_length(const char *name)
 {
-    const char *c = name;
+    apr_size_t n = apr_isdigit(*name) ? 0 : cgi_metavar_length(name);
 
-    if (apr_isdigit(*c)) {
-        return 0;
+    return name[n] ? 0 : n;
+}
+
+const char *cgi_environment_name(const char *name, apr_pool_t *p)
+{
+    char *result = apr_pstrdup(p, name), *c;
+
+    if (apr_isdigit(*result)) {
+        *result = '_';
     }
-    while (apr_isalnum(*c) || *c == '_') {
-        c++;
+    for (c = result; *c; c++) {
+        *c = cgi_metavar_fold(*c);
     }
-    return *c ? 0 : (apr_size_t)(c - name);
+    return result;
 }
 
 static const char *join(const char *name, apr_size_t name_len,
@@ -72,23 +80,16 @@ const char *const *cgi_environment_make(const apr_table_t *vars,
         }
     }
     for (i = 0; unclean && i < array->nelts; i++) {
-        char *name, *c;
+        const char *name;
 
         if (!elts[i].key || !elts[i].val || !*elts[i].key ||
             clean_length(elts[i].key)) {
             continue;
         }
-        name = apr_pstrdup(p, elts[i].key);
-        if (apr_isdigit(*name)) {
-            *name = '_';
-        }
-        for (c = name; *c; c++) {
-            if (!apr_isalnum(*c)) {
-                *c = '_';
-            }
-        }
-        if (!is_set(env, n, name, (apr_size_t)(c - name))) {
-            env[n++] = join(name, (apr_size_t)(c - name), elts[i].val, p);
+        name = cgi_environment_name(elts[i].key, p);
+        len = strlen(name);
+        if (!is_set(env, n, name, len)) {
+            env[n++] = join(name, len, elts[i].val, p);
         }
     }
     if (tz && !is_set(env, n, "TZ", 2)) {

@@ -9,13 +9,17 @@
 
 #include "apr_tables.h"
 
+/** A variable's name as it is in a script's environment: of letters, digits
+ * and _, not beginning with a digit; others become _. */
+const char *cgi_environment_name(const char *name, apr_pool_t *p);
+
 /**
  * Make the environment of a script from httpd's table of variables.
  *
- * Names are made of letters, digits and _ and do not start with a digit:
- * other characters become _, as in httpd's other CGI modules. Where such a
- * name meets that of another variable, the one that was spelled so wins: a
- * SetEnv of REQUEST-METHOD can't stand in for REQUEST_METHOD.
+ * Names become those of cgi_environment_name(), as in httpd's other CGI
+ * modules. Where such a name meets that of another variable, the one that was
+ * spelled so wins: a SetEnv of REQUEST-METHOD can't stand in for
+ * REQUEST_METHOD.
  *
  * @param tz value for TZ when vars has none, or NULL
  * @return NAME=value strings ended by NULL, allocated from p; an entry may

@@ -7,6 +7,8 @@
 #include "apr_strings.h"
 
 #include "base/identity.h"
+#include "base/metavars.h"
+#include "base/safe.h"
 
 #define ID_MAX 0xfffffffeul /* -1 is none */
 #define OWN_MAX 3           /* variables that the launcher adds */
@@ -14,28 +16,6 @@
 #define VARS_MAX 16384
 /* The kernel takes no longer string. */
 #define TEXT_MAX (128 * 1024)
-
-/* Variables that a worker may give to a script of another user: those of
- * RFC 3875, and those that httpd's core and its modules are known to set. A
- * name ending in * is a beginning. Nothing that a program or its libraries
- * take orders from is here: LD_PRELOAD, SSL_CERT_FILE, TZ, IFS and so on; nor
- * PATH_TRANSLATED, which php-cgi may take for the script. */
-/* clang-format off */
-static const char *const env_known[] = {
-    "AUTHENTICATE_*", "AUTHORIZE_*", "AUTH_TYPE", "CONTENT_LENGTH",
-    "CONTENT_TYPE", "CONTEXT_DOCUMENT_ROOT", "CONTEXT_PREFIX", "DATE_GMT",
-    "DATE_LOCAL", "DOCUMENT_ARGS", "DOCUMENT_NAME", "DOCUMENT_PATH_INFO",
-    "DOCUMENT_ROOT", "DOCUMENT_URI", "ERROR_NOTES", "GATEWAY_INTERFACE",
-    "H2PUSH", "H2_*", "HTTP2", "HTTPS", "HTTP_*", "LAST_MODIFIED", "PATH_INFO",
-    "QUERY_STRING", "QUERY_STRING_UNESCAPED", "REDIRECT_*", "REMOTE_ADDR",
-    "REMOTE_HOST", "REMOTE_IDENT", "REMOTE_PORT", "REMOTE_USER",
-    "REQUEST_METHOD", "REQUEST_SCHEME", "REQUEST_URI", "SCRIPT_NAME",
-    "SCRIPT_URI", "SCRIPT_URL", "SERVER_*", "SSL_CIPHER*", "SSL_CLIENT_*",
-    "SSL_COMPRESS_METHOD", "SSL_PROTOCOL", "SSL_SECURE_RENEG", "SSL_SERVER_*",
-    "SSL_SESSION_*", "SSL_SRP_*", "SSL_TLS_SNI", "SSL_VERSION_*", "UNIQUE_ID",
-    "USER_NAME",
-    NULL};
-/* clang-format on */
 
 /* ---- bytes -----------------------------------------------------------------
  */
@@ -237,60 +217,20 @@ apr_status_t cgi_identity_decode(cgi_identity_t **identities, int *n,
  * -----------------------------------------------------
  */
 
-static int is_dots(const char *segment, apr_size_t len)
+static int is_safe(const char *text, route_names_e names)
 {
-    return (len == 1 || len == 2) && segment[0] == '.' &&
-           segment[len - 1] == '.';
+    return !route_safe_text(text, strlen(text), names);
 }
-
-/* No way to another directory, and nothing that a log or a header would
- * break at. */
-static int leads_astray(const char *text)
-{
-    const char *end;
-
-    if (strpbrk(text, "\r\n")) {
-        return 1;
-    }
-    for (;; text = end + 1) {
-        end = text + strcspn(text, "/");
-        if (is_dots(text, (apr_size_t)(end - text))) {
-            return 1;
-        }
-        if (!*end) {
-            return 0;
-        }
-    }
-}
-
-/* ASCII only, whatever the locale. */
-#define NAME "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
-#define PLAIN NAME ".-"
 
 static int is_value(const char *text, char rule)
 {
-    const char *segment;
-
-    if (leads_astray(text)) {
-        return 0;
-    }
     switch (rule) {
     case CGI_VALUE_ANY:
-        return 1;
-    case CGI_VALUE_HOST: /* ":" stands for a dot at its beginning, and is in
-                            an address of IPv6 as the brackets are */
-        return *text && *text != '.' && !text[strspn(text, PLAIN ":[]")];
+        return is_safe(text, ROUTE_NAMES_ANY);
+    case CGI_VALUE_HOST:
+        return route_safe_is_host(text);
     case CGI_VALUE_NAMES:
-        if (text[strspn(text, PLAIN "/")]) {
-            return 0;
-        }
-        for (segment = text; segment; segment = strchr(segment, '/')) {
-            segment += strspn(segment, "/");
-            if (*segment == '.' || *segment == '-') {
-                return 0;
-            }
-        }
-        return 1;
+        return is_safe(text, ROUTE_NAMES_STRICT);
     default:
         return 0;
     }
@@ -351,7 +291,7 @@ static const char *expand_root(cgi_identity_text_t text,
     }
     root = expand(text, values, p);
     return root && *root == '/' && root[strlen(root) - 1] != '/' &&
-                   !strstr(root, "//") && !leads_astray(root)
+                   !strstr(root, "//") && is_safe(root, ROUTE_NAMES_ANY)
                ? root
                : NULL;
 }
@@ -375,32 +315,12 @@ static const char *expand_path(cgi_identity_text_t text,
     *to = '\0';
     /* Values are safe by themselves; beside text of the configuration they
      * could still make up such a name. */
-    return *path == '/' && !leads_astray(path) ? path : NULL;
+    return *path == '/' && is_safe(path, ROUTE_NAMES_ANY) ? path : NULL;
 }
 
-static int name_is(const char *known, const char *entry, apr_size_t len)
+static int name_is(const char *name, const char *entry, apr_size_t len)
 {
-    apr_size_t known_len = strlen(known);
-
-    if (known_len && known[known_len - 1] == '*') {
-        return len >= known_len && !strncmp(known, entry, known_len - 1);
-    }
-    return len == known_len && !strncmp(known, entry, len);
-}
-
-/* Of a variable that the configuration does not set. */
-static int is_known(const char *entry, apr_size_t len)
-{
-    const char *const *known = env_known;
-
-    /* A header Proxy is no proxy for the script (CVE-2016-5385). */
-    if (name_is("HTTP_PROXY", entry, len)) {
-        return 0;
-    }
-    while (*known && !name_is(*known, entry, len)) {
-        known++;
-    }
-    return *known != NULL;
+    return len == strlen(name) && !strncmp(name, entry, len);
 }
 
 /* The configuration sets it: is this one of the values that it can have?
@@ -448,10 +368,10 @@ static const char *const *make_env(const cgi_identity_t *identity,
     safe = to = apr_palloc(p, ((apr_size_t)n + OWN_MAX + 1) * sizeof(*safe));
     for (i = 0; i < n; i++) {
         const char *entry = request->env[i];
-        apr_size_t len = strspn(entry, NAME);
+        apr_size_t len = cgi_metavar_length(entry);
         int configured;
 
-        if (!len || entry[len] != '=' || name_is("LD_*", entry, len)) {
+        if (!len || entry[len] != '=' || !strncmp(entry, "LD_", 3)) {
             continue;
         }
         configured =
@@ -460,7 +380,7 @@ static const char *const *make_env(const cgi_identity_t *identity,
             has_path |= name_is("PATH", entry, len);
             has_tz |= name_is("TZ", entry, len);
         }
-        else if (configured == 0 || !is_known(entry, len)) {
+        else if (configured == 0 || !cgi_metavar_is_harmless(entry, len)) {
             continue;
         }
         *to++ = entry;

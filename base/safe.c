@@ -62,6 +62,17 @@ int route_safe_has_dots(const char *path)
     return 0;
 }
 
+int route_safe_is_host(const char *name)
+{
+    if (!*name || *name == '.') {
+        return 0;
+    }
+    while (is_plain(*name) || (*name && strchr(":[]", *name))) {
+        name++;
+    }
+    return !*name;
+}
+
 const char *route_safe_host(apr_pool_t *p, const char *host)
 {
     char *name, *s;
@@ -89,12 +100,9 @@ const char *route_safe_host(apr_pool_t *p, const char *host)
     }
     for (s = name; *s; s++) {
         *s = (char)apr_tolower(*s);
-        if (!is_plain(*s) && !strchr(":[]", *s)) {
-            return NULL;
-        }
     }
     if (*name == '.') {
         *name = ':';
     }
-    return name;
+    return route_safe_is_host(name) ? name : NULL;
 }

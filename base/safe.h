@@ -2,7 +2,8 @@
 
 /**
  * What text from a URL may do to the name of a file: nothing but choose a
- * name below the directory that the administrator wrote.
+ * name below the directory that the administrator wrote. Workers ask before
+ * they start a script, and the privileged launcher asks again.
  */
 #ifndef ROUTE_SAFE_H
 #define ROUTE_SAFE_H
@@ -25,6 +26,11 @@ const char *route_safe_text(const char *text, apr_size_t length,
 
 /** Whether a path has a segment "." or "..". */
 int route_safe_has_dots(const char *path);
+
+/** Whether a name is one that route_safe_host() can make: one segment, in
+ * which ":" stands for a dot at the beginning, and is in an address of IPv6 as
+ * the brackets are. */
+int route_safe_is_host(const char *name);
 
 /**
  * The request's host as the name of a directory: lower case, without port,

@@ -9,11 +9,11 @@
 
 #include "httpd.h"
 
-#include "apr_lib.h"
 #include "apr_strings.h"
 
 #include "util_script.h"
 
+#include "base/metavars.h"
 #include "cgi/script.h"
 #include "cgi/variables.h"
 
@@ -36,31 +36,16 @@ static void correct_script_name(request_rec *r)
  * the real one. */
 static void drop_misspelled(apr_table_t *env)
 {
-    static const char *const names[] = {
-        "AUTH_TYPE",       "CONTENT_LENGTH",    "CONTENT_TYPE",
-        "DOCUMENT_ROOT",   "GATEWAY_INTERFACE", "PATH_INFO",
-        "PATH_TRANSLATED", "QUERY_STRING",      "REMOTE_ADDR",
-        "REMOTE_HOST",     "REMOTE_PORT",       "REMOTE_USER",
-        "REQUEST_METHOD",  "REQUEST_SCHEME",    "REQUEST_URI",
-        "SCRIPT_FILENAME", "SCRIPT_NAME",       "SERVER_ADDR",
-        "SERVER_NAME",     "SERVER_PORT",       "SERVER_PROTOCOL",
-        "SERVER_SOFTWARE"};
     const apr_array_header_t *array = apr_table_elts(env);
     const apr_table_entry_t *elts = (const apr_table_entry_t *)array->elts;
-    size_t n;
     int i;
 
     for (i = array->nelts - 1; i >= 0; i--) {
         const char *key = elts[i].key;
+        const char *name = cgi_metavar_of_server(key);
 
-        if (!apr_islower(*key)) {
-            continue; /* nearly all */
-        }
-        for (n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
-            if (!ap_cstr_casecmp(key, names[n])) {
-                apr_table_unset(env, key);
-                break;
-            }
+        if (name && strcmp(name, key) != 0) {
+            apr_table_unset(env, key);
         }
     }
 }

@@ -2,58 +2,17 @@
 
 /* The values of SetEnv in <CGIRoute>. */
 
-#include "apr_lib.h"
 #include "apr_strings.h"
 #include "http_core.h"
 
+#include "base/metavars.h"
 #include "cgiroute/route.h"
-
-/* RFC 3875, 4.1, and what httpd adds to it. */
-static const char *const server_variables[] = {
-    "AUTH_TYPE",         "CONTENT_LENGTH",
-    "CONTENT_TYPE",      "CONTEXT_DOCUMENT_ROOT",
-    "CONTEXT_PREFIX",    "DOCUMENT_ROOT",
-    "GATEWAY_INTERFACE", "PATH_INFO",
-    "PATH_TRANSLATED",   "QUERY_STRING",
-    "REMOTE_ADDR",       "REMOTE_HOST",
-    "REMOTE_IDENT",      "REMOTE_PORT",
-    "REMOTE_USER",       "REQUEST_METHOD",
-    "REQUEST_SCHEME",    "REQUEST_URI",
-    "SCRIPT_FILENAME",   "SCRIPT_NAME",
-    "SERVER_ADDR",       "SERVER_ADMIN",
-    "SERVER_NAME",       "SERVER_PORT",
-    "SERVER_PROTOCOL",   "SERVER_SIGNATURE",
-    "SERVER_SOFTWARE",
-};
-
-/* What a character of a name becomes on its way into a script's environment;
- * without case, as httpd's tables are. */
-static int in_name(char c)
-{
-    return apr_isalnum(c) ? apr_toupper(c) : '_';
-}
-
-static int same_name(const char *a, const char *b)
-{
-    while (*a && *b && in_name(*a) == in_name(*b)) {
-        a++;
-        b++;
-    }
-    return !*a && !*b;
-}
 
 int cgiroute_is_server_variable(const char *name)
 {
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(server_variables) / sizeof(*server_variables);
-         i++) {
-        if (same_name(name, server_variables[i])) {
-            /* spelled so, it is the route's to set: see keep_environment */
-            return strcmp(name, "DOCUMENT_ROOT") != 0;
-        }
-    }
-    return 0;
+    /* DOCUMENT_ROOT, spelled so, is the route's to set: see keep_environment
+     */
+    return cgi_metavar_of_server(name) && strcmp(name, "DOCUMENT_ROOT") != 0;
 }
 
 static const cgiroute_dir_t *config_of(const request_rec *r)
@@ -110,7 +69,7 @@ static int set_value(void *baton, const char *name, const char *value)
             const char *header =
                 APR_ARRAY_IDX(headers, i, const apr_table_entry_t).key;
 
-            shadow = same_name(header, name + 5) ? header : NULL;
+            shadow = cgi_metavar_same(header, name + 5) ? header : NULL;
         }
         if (shadow) {
             apr_table_unset(r->headers_in, shadow);

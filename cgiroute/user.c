@@ -16,6 +16,7 @@
 #include <http_core.h>
 #include <unixd.h>
 
+#include "base/environment.h"
 #include "cgiroute/route.h"
 
 /* A text for the launcher, while it is put together. */
@@ -146,22 +147,6 @@ static cgi_identity_text_t script_of(apr_pool_t *p, cgiroute_t *route,
     return text_end(&t);
 }
 
-/* A name as it is in a script's environment. */
-static const char *variable_name(apr_pool_t *p, const char *name)
-{
-    char *result = apr_pstrdup(p, name), *c;
-
-    if (apr_isdigit(*result)) {
-        *result = '_';
-    }
-    for (c = result; *c; c++) {
-        if (!apr_isalnum(*c)) {
-            *c = '_';
-        }
-    }
-    return result;
-}
-
 /* The variables of SetEnv that have an effect. */
 static const cgi_identity_var_t *vars_of(apr_pool_t *p, cgiroute_t *route)
 {
@@ -173,7 +158,7 @@ static const cgi_identity_var_t *vars_of(apr_pool_t *p, cgiroute_t *route)
         const char *name = APR_ARRAY_IDX(route->env_names, i, const char *);
 
         if (!cgiroute_is_server_variable(name)) {
-            vars[n].name = variable_name(p, name);
+            vars[n].name = cgi_environment_name(name, p);
             vars[n++].value = text_of(
                 p, route, CGI_VALUE_ANY,
                 APR_ARRAY_IDX(route->env, i, const route_template_t *));

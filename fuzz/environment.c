@@ -8,7 +8,7 @@
  *
  * Input: the query, up to the first end of line; then lines NAME=value.
  */
-/* link: base/environment.c */
+/* link: base/environment.c base/metavars.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>

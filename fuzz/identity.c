@@ -9,7 +9,7 @@
  * variables of a message, as strings ended by NUL, with a byte for the number
  * of values before them; or identities.
  */
-/* link: base/identity.c base/wire.c */
+/* link: base/identity.c base/wire.c base/metavars.c base/safe.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>

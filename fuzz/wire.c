@@ -11,7 +11,7 @@
  * a reference, "#n" the identity; others are variables. A number of 255: what
  * follows is the message itself.
  */
-/* link: base/wire.c base/identity.c */
+/* link: base/wire.c base/identity.c base/metavars.c base/safe.c */
 
 #include <apr_general.h>
 #include <apr_strings.h>

@@ -5,7 +5,7 @@
  * do (C22, L3): run what is configured, as it is configured, and no more.
  * forged.t runs this as root with the launcher's path and an empty directory.
  */
-/* link: base/identity.c base/wire.c */
+/* link: base/identity.c base/wire.c base/metavars.c base/safe.c */
 
 #include <sys/ptrace.h>
 

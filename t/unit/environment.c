@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* link: base/environment.c */
+/* link: base/environment.c base/metavars.c */
 
 /* Words of the command line (RFC 3875, 4.4: A12, C1) and the environment
  * (A9, C2). */

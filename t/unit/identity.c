@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /* What the privileged launcher makes of a worker's message (L3, C7, C22). */
-/* link: base/identity.c */
+/* link: base/identity.c base/metavars.c base/safe.c */
 
 #include <apr_escape.h>
 #include <apr_lib.h>
