@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * The engine's directives and its place in httpd's life.
+ * The engine's directives, as far as they belong to no part.
  */
 
 #include <string.h>
@@ -9,47 +9,9 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 
-#include "ap_mpm.h"
 #include "http_core.h"
-#include "http_log.h"
-#include "mpm_common.h"
 
-#include "cgi/admission.h"
-#include "cgi/compat.h"
 #include "cgi/directives.h"
-#include "cgi/gate.h"
-#include "cgi/launchers.h"
-#include "cgi/script.h"
-#include "cgi/stderrfile.h"
-
-CGI_EXEC_USE_LOG;
-
-static const char *launcher_path;      /* found at check_config */
-static apr_array_header_t *identities; /* cgi_identity_t; NULL: none */
-
-static apr_status_t forget_identities(void *unused)
-{
-    (void)unused;
-    identities = NULL;
-    return APR_SUCCESS;
-}
-
-unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
-                                   const cgi_identity_t *identity,
-                                   const char *user)
-{
-    cgi_identity_t *added;
-
-    if (!identities) {
-        identities = apr_array_make(pconf, 4, sizeof(cgi_identity_t));
-        apr_pool_cleanup_register(pconf, NULL, forget_identities,
-                                  apr_pool_cleanup_null);
-    }
-    added = apr_array_push(identities);
-    *added = *identity;
-    added->groups = cgi_launch_groups(pconf, user, identity->gid);
-    return (unsigned int)identities->nelts;
-}
 
 void cgi_exec_dir_init(cgi_exec_dir_t *dir)
 {
@@ -224,75 +186,4 @@ const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *mconfig,
     server->launcher_path = ap_server_root_relative(cmd->pool, arg);
     return server->launcher_path ? NULL
                                  : "CGILauncher must be the path of a file";
-}
-
-/* Before the log files are opened: the message reaches the terminal. */
-static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                        server_rec *s)
-{
-    cgi_exec_server_t *server =
-        ap_get_module_config(s->module_config, &CGI_EXEC_MODULE_SYM);
-
-    (void)plog;
-    (void)ptemp;
-    launcher_path = cgi_launch_find(pconf, s, server->launcher_path);
-    return launcher_path ? OK : HTTP_INTERNAL_SERVER_ERROR;
-}
-
-/* At the first reading too, while messages still reach the terminal. */
-static int open_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                     server_rec *s)
-{
-    (void)ptemp;
-    return cgi_stderr_open_all(pconf, plog, s);
-}
-
-static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                       server_rec *s)
-{
-    (void)plog;
-    (void)ptemp;
-    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
-        return OK; /* httpd reads its configuration twice at the start */
-    }
-    if (*CGI_COMPAT_OFF) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                     "off, because this httpd can't: " CGI_COMPAT_OFF);
-    }
-    if (cgi_admission_init(pconf, s) != APR_SUCCESS) {
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return cgi_launch_init(pconf, s, launcher_path, identities) == APR_SUCCESS
-               ? OK
-               : HTTP_INTERNAL_SERVER_ERROR;
-}
-
-static void child_init(apr_pool_t *pchild, server_rec *s)
-{
-    (void)pchild;
-    cgi_launch_child_init();
-    cgi_script_child_init();
-    cgi_admission_child_init(s);
-}
-
-static int monitor(apr_pool_t *p, server_rec *s)
-{
-    (void)p;
-    (void)s;
-    cgi_launch_monitor();
-    return DECLINED;
-}
-
-void cgi_exec_register_hooks(apr_pool_t *p)
-{
-    static const char *const core[] = {"core.c", NULL};
-
-    (void)p;
-    cgi_gate_register();
-    /* core's own turns stderr away from the terminal */
-    ap_hook_open_logs(open_logs, NULL, core, APR_HOOK_REALLY_FIRST);
-    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
 }

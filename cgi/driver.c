@@ -652,15 +652,11 @@ static void step_client(cgi_driver_t *d, const struct pollfd *pfd,
 }
 
 void cgi_driver_step(cgi_driver_t *d, const struct pollfd pfd[CGI_ON_MAX],
-                     apr_time_t now)
+                     int n, apr_time_t now)
 {
     apr_time_t *at = d->times.at;
-    int i, some = 0;
 
-    for (i = 0; i < CGI_ON_MAX; i++) {
-        some |= pfd[i].revents;
-    }
-    if (!some && d->phase == CGI_PHASE_BODY && !at[CGI_AT_HOLD] &&
+    if (!n && d->phase == CGI_PHASE_BODY && !at[CGI_AT_HOLD] &&
         cgi_output_is_due(&d->output)) {
         (void)goes_on(d, cgi_output_flush(&d->output, now));
     }

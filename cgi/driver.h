@@ -8,8 +8,8 @@
  *     cgi_driver_begin(d, now);
  *     while (d->phase != CGI_PHASE_DONE) {
  *         until = cgi_driver_wants(d, pfd, now);
- *         poll pfd until then
- *         cgi_driver_step(d, pfd, now);
+ *         n = poll pfd until then
+ *         cgi_driver_step(d, pfd, n, now);
  *     }
  *     status = cgi_driver_end(d, now);
  *
@@ -83,9 +83,10 @@ void cgi_driver_begin(cgi_driver_t *d, apr_time_t now);
 apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
                             apr_time_t now);
 
-/** Act on what is ready and on what is due. */
+/** Act on what is ready and on what is due.
+ * @param n as poll() said: 0 if nothing is ready */
 void cgi_driver_step(cgi_driver_t *d, const struct pollfd pfd[CGI_ON_MAX],
-                     apr_time_t now);
+                     int n, apr_time_t now);
 
 /** Waiting has failed: end the request. */
 void cgi_driver_fail(cgi_driver_t *d, apr_status_t rv);

@@ -17,7 +17,7 @@ static apr_status_t release(void *data)
     return APR_SUCCESS;
 }
 
-/* Wait for what the driver wants. @return 0, or -1 and errno */
+/* Wait for what the driver wants. @return as poll() */
 static int wait_for(cgi_driver_t *d, struct pollfd *pfd)
 {
     apr_time_t now = cgi_clock_now();
@@ -31,14 +31,14 @@ static int wait_for(cgi_driver_t *d, struct pollfd *pfd)
         ts.tv_nsec = (long)apr_time_usec(wait) * 1000;
         timeout = &ts;
     }
-    return ppoll(pfd, CGI_ON_MAX, timeout, NULL) < 0 ? -1 : 0;
+    return ppoll(pfd, CGI_ON_MAX, timeout, NULL);
 }
 
 int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
 {
     cgi_driver_t *d = apr_pcalloc(r->pool, sizeof(*d));
     struct pollfd pfd[CGI_ON_MAX];
-    int status;
+    int n, status;
 
     d->q.r = r;
     d->q.c = r->connection;
@@ -46,8 +46,9 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
     apr_pool_cleanup_register(r->pool, d, release, apr_pool_cleanup_null);
     cgi_driver_begin(d, cgi_clock_now());
     while (d->phase != CGI_PHASE_DONE) {
-        if (wait_for(d, pfd) == 0) {
-            cgi_driver_step(d, pfd, cgi_clock_now());
+        n = wait_for(d, pfd);
+        if (n >= 0) {
+            cgi_driver_step(d, pfd, n, cgi_clock_now());
         }
         else if (errno != EINTR) {
             cgi_driver_fail(d, errno);

@@ -330,14 +330,14 @@ cgi_outcome_e cgi_script_start(cgi_script_t *script, cgi_request_t *q,
     cgi_outcome_e outcome;
     apr_status_t rv;
 
-    cgi_script_close(&script->stdin_fd);
-    cgi_script_close(&script->stdout_fd);
-    cgi_script_close(&script->stderr_fd);
-    cgi_script_close(&script->control_fd);
-    if (script->attempts++ >= ATTEMPTS_MAX) {
+    if (script->attempts == ATTEMPTS_MAX) {
         return cgi_overload(q, 0, "launcher after launcher died");
     }
-    if (script->attempts > 1) {
+    if (script->attempts++) {
+        cgi_script_close(&script->stdin_fd);
+        cgi_script_close(&script->stdout_fd);
+        cgi_script_close(&script->stderr_fd);
+        cgi_script_close(&script->control_fd);
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, q->r,
                       "%s: its launcher died before the start, asking another",
                       q->options->script);

@@ -39,18 +39,13 @@ void cgi_times_note_quick(apr_time_t t)
 
 apr_time_t cgi_times_next(const cgi_times_t *times)
 {
-    apr_time_t next = 0;
+    apr_uint64_t next = (apr_uint64_t)0 - 1; /* of never, less one */
     int i;
 
     for (i = 0; i < CGI_AT_MAX; i++) {
-        if (times->at[i] && (!next || times->at[i] < next)) {
-            next = times->at[i];
-        }
-    }
-    return next;
-}
+        apr_uint64_t at = (apr_uint64_t)times->at[i] - 1;
 
-int cgi_times_due(const cgi_times_t *times, cgi_at_e what, apr_time_t now)
-{
-    return times->at[what] && times->at[what] <= now;
+        next = at < next ? at : next;
+    }
+    return (apr_time_t)(next + 1);
 }

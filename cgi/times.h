@@ -32,7 +32,12 @@ typedef struct cgi_times_t {
 apr_time_t cgi_times_next(const cgi_times_t *times);
 
 /** Is there such a time, and is it over? */
-int cgi_times_due(const cgi_times_t *times, cgi_at_e what, apr_time_t now);
+static inline int cgi_times_due(const cgi_times_t *times, cgi_at_e what,
+                                apr_time_t now)
+{
+    /* 0 is the largest, less one */
+    return (apr_uint64_t)times->at[what] - 1 < (apr_uint64_t)now;
+}
 
 /** For how long a script's first output is left for its end, since mostly
  * they come together. In microseconds. */

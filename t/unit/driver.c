@@ -684,7 +684,7 @@ static void settle(int to_deadline)
             say("BUSY");
             return;
         }
-        cgi_driver_step(&d, pfd, f.now);
+        cgi_driver_step(&d, pfd, some, f.now);
     }
 }
 
