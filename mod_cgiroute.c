@@ -234,16 +234,12 @@ static int is_script(const request_rec *r)
            strcmp(r->handler, CGIROUTE_HANDLER) == 0;
 }
 
-/* What mod_mime made of the script's name says nothing about its output. The
- * type is what keeps it out of pages under IncludesNOEXEC. */
 static int forget_type(request_rec *r)
 {
     if (!is_script(r)) {
         return DECLINED;
     }
-    ap_set_content_type(r, "application/x-httpd-cgi");
-    r->content_encoding = NULL;
-    r->content_languages = NULL;
+    cgi_exec_forget_type(r);
     return OK;
 }
 
@@ -286,7 +282,6 @@ static int handler(request_rec *r)
     const cgiroute_dir_t *conf = config_of(r);
     const cgiroute_choice_t *choice = conf->choice;
     cgi_exec_options_t options = {0};
-    const char *name;
 
     if (!r->handler || strcmp(r->handler, CGIROUTE_HANDLER) != 0) {
         return DECLINED;
@@ -301,24 +296,17 @@ static int handler(request_rec *r)
     if (r->finfo.filetype != APR_REG) {
         return fail(r, HTTP_NOT_FOUND, "the script is not there any more");
     }
-    if (r->path_info && *r->path_info &&
-        r->used_path_info == AP_REQ_REJECT_PATH_INFO) {
-        return fail(r, HTTP_NOT_FOUND, "AcceptPathInfo is off");
-    }
     if (choice->route->exec && !choice->route->identity &&
         access(choice->place.script, R_OK) != 0) {
         return fail(r, HTTP_FORBIDDEN,
                     "a script of a route with exec= must be readable");
     }
-    r->content_type = NULL;
-    name = ap_strrchr_c(choice->place.script, '/');
     options.script = choice->place.script + strlen(choice->place.chroot);
     options.root = *choice->place.chroot ? choice->place.chroot : NULL;
     options.work_dir = choice->place.work_dir;
     options.identity = choice->route->identity;
     options.values = cgiroute_values(r->pool, choice);
     options.interpreter = choice->route->exec;
-    options.nph = name && strncmp(name, "/nph-", 5) == 0;
     options.query_args = 0;
     options.dir = &conf->exec;
     return hidden(choice, cgi_exec_run(r, &options));

@@ -12,6 +12,7 @@
 #include "http_log.h"
 #include "http_protocol.h"
 #include "http_request.h"
+#include "apr_lib.h"
 #include "apr_strings.h"
 
 #include <string.h>
@@ -160,14 +161,6 @@ static int fail(request_rec *r, int status, const char *what, const char *why)
     return status;
 }
 
-/* The same, when it is the client who asked for what it can't have. */
-static int reject(request_rec *r, int status, const char *what,
-                  const char *why)
-{
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "%s: %s", what, why);
-    return status;
-}
-
 static runscripts_dir_t *dir_of(const request_rec *r)
 {
     return ap_get_module_config(r->per_dir_config, &runscripts_module);
@@ -176,13 +169,6 @@ static runscripts_dir_t *dir_of(const request_rec *r)
 static runscripts_request_t *state_of(const request_rec *r)
 {
     return ap_get_module_config(r->request_config, &runscripts_module);
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
 }
 
 /* Did the administrator give the directory another handler? Core's own test
@@ -302,7 +288,7 @@ static int run_instead(request_rec *r, const char *script,
     }
     dir = dir_of(r);
     if (!dir->option.on ||
-        !runscripts_name_kind(dir, base_name(r->filename))) {
+        !runscripts_name_kind(dir, apr_filepath_name_get(r->filename))) {
         return fail(r, HTTP_FORBIDDEN, script,
                     "Options RunScripts is off for this file");
     }
@@ -430,11 +416,7 @@ static int fixup_script(request_rec *r)
         return DECLINED;
     }
     r->handler = RUNSCRIPTS_HANDLER;
-    /* What others derived from the script's name says nothing about its
-     * output. A type that isn't text keeps it out of IncludesNOEXEC. */
-    ap_set_content_type(r, "application/x-httpd-cgi");
-    r->content_encoding = NULL;
-    r->content_languages = NULL;
+    cgi_exec_forget_type(r);
     return OK;
 }
 
@@ -449,18 +431,12 @@ static int handler(request_rec *r)
         return DECLINED;
     }
     dir = dir_of(r);
-    kind = runscripts_name_kind(dir, base_name(r->filename));
+    kind = runscripts_name_kind(dir, apr_filepath_name_get(r->filename));
     if (!dir->option.on || kind == RUNSCRIPTS_PLAIN) {
         return fail(r, HTTP_FORBIDDEN, r->filename,
                     "the handler runscripts must not be set by hand: use "
                     "Options RunScripts");
     }
-    if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info &&
-        *r->path_info) {
-        return reject(r, HTTP_NOT_FOUND, r->filename,
-                      "AcceptPathInfo is off, and the URL has path info");
-    }
-    r->content_type = NULL;
     memset(&options, 0, sizeof(options));
     options.script = r->filename;
     options.nph = kind == RUNSCRIPTS_NPH;

@@ -78,7 +78,8 @@ typedef struct cgi_exec_options_t {
     /** Program and its words that are put before the script's path, ended by
      * NULL; or NULL: the script itself is executed. */
     const char *const *interpreter;
-    /** 1: the script writes the whole HTTP response (RFC 3875, 5). */
+    /** 1: the script writes the whole HTTP response (RFC 3875, 5), as do all
+     * whose names begin with "nph-". */
     int nph;
     /** Default of CGIArgs: 1 = words of an indexed query become arguments
      * of the script for GET and HEAD (RFC 3875, 4.4). Ignored with an
@@ -106,13 +107,21 @@ typedef struct cgi_exec_options_t {
  *
  * r->filename, r->path_info, r->args, r->method and r->subprocess_env must
  * be as the script is to see them; SCRIPT_NAME is derived by httpd from
- * r->uri and r->path_info. CGI variables are added by this function.
+ * r->uri and r->path_info. CGI variables are added by this function. Path
+ * info where AcceptPathInfo is off is 404.
  *
  * @return what a handler returns: OK when a response was sent (even if it
  *         was cut short: then the connection is closed), or the HTTP status
  *         of the error, logged already. Never DECLINED.
  */
 int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options);
+
+/**
+ * What httpd has made of the script's name says nothing about its output:
+ * forget it. For the last fixups. The type that is set is no text, so that
+ * IncludesNOEXEC keeps the script out of pages.
+ */
+void cgi_exec_forget_type(request_rec *r);
 
 /**
  * Let scripts run as another user or in another root directory. At start-up,

@@ -1,14 +1,29 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * Runs a request in its own thread: a loop around the driver with poll().
+ * Runs a request in its own thread: a loop around the driver with poll(). And
+ * what holds for all scripts, whichever module has chosen them.
  */
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
+
+#include "apr_lib.h"
+
+#include "http_protocol.h"
 
 #include "base/clock.h"
 #include "cgi/driver.h"
+
+CGI_EXEC_USE_LOG;
+
+void cgi_exec_forget_type(request_rec *r)
+{
+    ap_set_content_type(r, "application/x-httpd-cgi");
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
+}
 
 /* Whatever happens to the request. */
 static apr_status_t release(void *data)
@@ -40,9 +55,19 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
     struct pollfd pfd[CGI_ON_MAX];
     int n, status;
 
+    if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info &&
+        *r->path_info) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "%s: AcceptPathInfo is off, and the URL has path info",
+                      options->script);
+        return HTTP_NOT_FOUND;
+    }
+    r->content_type = NULL;
     d->q.r = r;
     d->q.c = r->connection;
     d->q.options = options;
+    d->q.nph = options->nph ||
+               !strncmp(apr_filepath_name_get(options->script), "nph-", 4);
     apr_pool_cleanup_register(r->pool, d, release, apr_pool_cleanup_null);
     cgi_driver_begin(d, cgi_clock_now());
     while (d->phase != CGI_PHASE_DONE) {

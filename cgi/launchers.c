@@ -27,6 +27,7 @@
 #include "cgi/cgi_exec.h"
 #include "base/clock.h"
 #include "cgi/launchers.h"
+#include "cgi/suexec.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -215,8 +216,7 @@ static const char **make_argv(const launchers_t *l, const char *path)
             APR_ARRAY_PUSH(argv, const char *) = "-g";
             APR_ARRAY_PUSH(argv, const char *) = *groups;
         }
-        if (ap_unixd_config.suexec_enabled &&
-            ap_find_linked_module("mod_suexec.c")) {
+        if (cgi_suexec_is_possible()) {
             APR_ARRAY_PUSH(argv, const char *) = "-k";
         }
     }

@@ -48,7 +48,7 @@ cgi_outcome_e cgi_output_init(cgi_output_t *out, cgi_request_t *q)
     if (q->c->data_in_output_filters && !r->main) {
         cgi_gate_insert(&out->gate, q);
     }
-    if (!q->options->nph) {
+    if (!q->nph) {
         return CGI_WENT_ON;
     }
     if (r->main) {
@@ -57,7 +57,7 @@ cgi_outcome_e cgi_output_init(cgi_output_t *out, cgi_request_t *q)
     }
     /* On HTTP/2 there is no raw connection: what the script prints is read
      * as an HTTP/1 response. */
-    out->nph = !q->c->master;
+    out->raw = !q->c->master;
     return CGI_WENT_ON;
 }
 
@@ -104,7 +104,7 @@ static void stream(cgi_output_t *out)
 /* Is the answer a header alone? Not so of raw output, nor in a page. */
 static int is_head(const cgi_output_t *out)
 {
-    return out->q->r->header_only && !out->nph && !out->q->r->main;
+    return out->q->r->header_only && !out->raw && !out->q->r->main;
 }
 
 cgi_outcome_e cgi_output_flush(cgi_output_t *out, apr_time_t now)
@@ -169,7 +169,7 @@ int cgi_output_probe(cgi_output_t *out, apr_time_t since)
     if (out->begun) {
         return out->sent_at > since || !cgi_gate_is_clear(&out->gate);
     }
-    if (out->nph || r->main || r->connection->master ||
+    if (out->raw || r->main || r->connection->master ||
         r->proto_num < HTTP_VERSION(1, 1)) {
         return 0;
     }
@@ -225,8 +225,7 @@ static cgi_outcome_e scan_header(cgi_output_t *out)
                 " and more)",
                 CGI_HEADER_MAX, out->head_len);
         }
-        error = cgi_header_parse(&header, out->head, end, q->options->nph,
-                                 q->r->pool);
+        error = cgi_header_parse(&header, out->head, end, q->nph, q->r->pool);
         if (error) {
             return cgi_fail(q,
                             header.transfer_coding
@@ -359,7 +358,7 @@ cgi_outcome_e cgi_output_read(cgi_output_t *out, int fd, int hung_up,
     ssize_t n;
 
     do {
-        if (!out->begun && !out->nph) {
+        if (!out->begun && !out->raw) {
             n = read_head(out, fd, &outcome, &emptied);
             fresh = out->begun; /* its end may be as near */
         }
@@ -429,7 +428,7 @@ cgi_outcome_e cgi_output_abort(cgi_output_t *out, int at_once)
         c->aborted = 1; /* nobody waits for a client that takes nothing */
         return CGI_LEFT;
     }
-    if (!out->nph) {
+    if (!out->raw) {
         /* The chunk filter then leaves out the last chunk; HTTP/2 resets
          * the stream. */
         APR_BRIGADE_INSERT_TAIL(

@@ -16,7 +16,7 @@
 typedef struct cgi_output_t {
     cgi_request_t *q;
     cgi_gate_t gate;
-    int nph;    /* raw: no header to parse, no filters */
+    int raw;    /* NPH on HTTP/1: no header to parse, no filters */
     int begun;  /* 1: the header is whole, what comes is the body */
     char *head; /* collects the header block */
     apr_size_t head_len, head_size, head_scanned;

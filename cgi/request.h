@@ -36,6 +36,7 @@ typedef struct cgi_request_t {
     request_rec *r;
     conn_rec *c;
     const cgi_exec_options_t *options;
+    int nph;               /* by options->nph, or by the script's name */
     cgi_failure_t failure; /* written by the part that answers CGI_FAILED */
 } cgi_request_t;
 

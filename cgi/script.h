@@ -110,7 +110,7 @@ int cgi_script_is_exiting(const cgi_script_t *script);
  */
 void cgi_script_release(cgi_script_t *script);
 
-/* suexec.c: scripts that run as their owner */
+/* suexec.c: scripts that run as their owner; see also suexec.h */
 
 /** Let suexec start the script, where httpd says so.
  * @return CGI_WENT_ON or CGI_FAILED */

@@ -15,6 +15,7 @@
 #include "unixd.h"
 
 #include "cgi/script.h"
+#include "cgi/suexec.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -24,10 +25,16 @@ CGI_EXEC_USE_LOG;
     "suexec runs no script by an interpreter of the configuration: the "      \
     "script must be executable and name its interpreter after #!"
 
+int cgi_suexec_is_possible(void)
+{
+    const apr_array_header_t *hooks = ap_hook_get_get_suexec_identity();
+
+    return ap_unixd_config.suexec_enabled && hooks && hooks->nelts > 0;
+}
+
 static const ap_unix_identity_t *identity_of(const request_rec *r)
 {
-    return ap_unixd_config.suexec_enabled ? ap_run_get_suexec_identity(r)
-                                          : NULL;
+    return cgi_suexec_is_possible() ? ap_run_get_suexec_identity(r) : NULL;
 }
 
 const char *cgi_exec_check_interpreter(apr_pool_t *p, server_rec *s)

@@ -104,7 +104,7 @@ runscripts_kind_e runscripts_name_kind(const runscripts_dir_t *dir,
     size_t len = strlen(name);
 
     if (has_suffix(name, len, runscripts_suffixes(dir), strcmp)) {
-        return strncmp(name, "nph-", 4) ? RUNSCRIPTS_SCRIPT : RUNSCRIPTS_NPH;
+        return RUNSCRIPTS_SCRIPT;
     }
     if (has_suffix(name, len, runscripts_nph_suffixes(dir), strcmp)) {
         return RUNSCRIPTS_NPH;

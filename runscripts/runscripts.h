@@ -55,7 +55,7 @@ typedef struct runscripts_dir_t {
 typedef enum {
     RUNSCRIPTS_PLAIN = 0, /* not a script */
     RUNSCRIPTS_SCRIPT,    /* ends in a suffix of RunScriptsSuffix */
-    RUNSCRIPTS_NPH        /* writes the whole response itself */
+    RUNSCRIPTS_NPH        /* ends in a suffix of RunScriptsNPHSuffix */
 } runscripts_kind_e;
 
 /* --- options.c --- */

@@ -218,4 +218,12 @@ SKIP: {
     put("$home/$suffix", 'group.doit', $script, 0775);
     is(ask('plain', '/~nobody/group')->status, 500, 'what suexec refuses');
 }
+# mod_userdir alone is enough for suexec, and so for that right.
+{
+    my $other = CGITest::Server->start(modules => ['userdir'],
+        conf => "UserDir public_html\n");
+    my ($pid) = $other->launchers;
+    my %status = CGITest::Proc::status_of($pid);
+    is(hex $status{CapPrm}, 32, 'mod_userdir without mod_suexec');
+}
 done_testing;

@@ -74,7 +74,7 @@ int main(void)
 
     kind(&plain, "foo.doit", RUNSCRIPTS_SCRIPT);
     kind(&plain, "foo.nph", RUNSCRIPTS_NPH);
-    kind(&plain, "nph-foo.doit", RUNSCRIPTS_NPH);
+    kind(&plain, "nph-foo.doit", RUNSCRIPTS_SCRIPT);
     kind(&plain, "nph-foo.nph", RUNSCRIPTS_NPH);
     kind(&plain, "nph-foo", RUNSCRIPTS_PLAIN);
     kind(&plain, "foo.nph.doit", RUNSCRIPTS_SCRIPT);
