@@ -7,7 +7,8 @@
 <nav><a href="/">Demo</a></nav>
 <h1>A PHP page</h1>
 <p>PHP <?= htmlspecialchars(PHP_VERSION) ?> (<?= PHP_SAPI ?>) answers
-<code><?= htmlspecialchars($_SERVER['REQUEST_URI']) ?></code>.
+<code><?= htmlspecialchars($_SERVER['REQUEST_URI']) ?></code>. SCRIPT_NAME is
+<code><?= htmlspecialchars($_SERVER['SCRIPT_NAME']) ?></code>.
 <form method="post" enctype="multipart/form-data">
 <label for="word">A word</label>
 <input id="word" name="word">
