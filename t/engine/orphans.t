@@ -45,7 +45,7 @@ my @sections;
 # the script, and the end of the script the request.
 push @sections, sub {
     my $own = CGITest::Server->start;
-    my ($drip, $drip_tag) = begin($own, '/engine/drip?n=40&ms=100');
+    my ($drip, $drip_tag) = begin($own, '/engine/drip?n=120&ms=100');
     my ($left, $left_tag) = begin($own, '/engine/slow?head=60&trap=1');
     for (1 .. 2) {
         ok(kill_launchers($own), 'the launchers are killed, others follow');
@@ -53,7 +53,7 @@ push @sections, sub {
         is(scalar(() = processes_with($_)) > 0, 1, 'scripts run on')
             for $drip_tag, $left_tag;
     }
-    like($drip->response->body, qr/line 40\n\z/, 'a response comes whole');
+    like($drip->response(seconds => 30)->body, qr/line 120\n\z/, 'a response comes whole');
     $left->abort;
     is_gone($left_tag, 6, 'a script ends when its client leaves');
     is_deeply([$own->stop], [], 'nothing is left after the stop');
