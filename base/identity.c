@@ -423,7 +423,7 @@ static const char *const *make_argv(const cgi_identity_t *identity,
 static const char *directory_of(const char *path, apr_pool_t *p)
 {
     return apr_pstrmemdup(p, path,
-                          (apr_size_t)(strrchr(path, '/') + 1 - path));
+                          (apr_size_t)(apr_filepath_name_get(path) - path));
 }
 
 const char *cgi_identity_check(const cgi_identity_t *identity,

@@ -3,6 +3,7 @@
 /* Which route answers a request, and what file that is. */
 
 #include "apr_file_info.h"
+#include "apr_lib.h"
 #include "apr_strings.h"
 #include "http_core.h"
 #include "http_log.h"
@@ -221,14 +222,6 @@ static outcome_e set_path_info(attempt_t *a, const char *rest)
 
 /* ---- the directory, and what of the URL stands for it ------------------- */
 
-/* The last name of a path. */
-static const char *last_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 /* As Alias has it: what precedes the file's name in SCRIPT_NAME. Where
  * SCRIPT_NAME does not end with that name (or its directory: an index), no URL
  * is that of the directory.
@@ -236,11 +229,11 @@ static const char *last_name(const char *path)
 static const char *context_prefix(apr_pool_t *p, const char *script_name,
                                   const char *file)
 {
-    const char *name = last_name(script_name);
+    const char *name = apr_filepath_name_get(script_name);
     const apr_size_t n = (apr_size_t)(name - script_name);
-    const apr_size_t m = (apr_size_t)(last_name(file) - file);
+    const apr_size_t m = (apr_size_t)(apr_filepath_name_get(file) - file);
 
-    if ((!*name || !strcmp(name, last_name(file))) && n > m &&
+    if ((!*name || !strcmp(name, apr_filepath_name_get(file))) && n > m &&
         script_name[n - m - 1] == '/' &&
         !strncmp(script_name + n - m, file, m)) {
         return apr_pstrmemdup(p, script_name, n - m - 1);
@@ -254,7 +247,7 @@ static void set_context(const request_rec *r, cgiroute_choice_t *c)
     const apr_size_t outside = strlen(c->place.chroot);
     const char *script = c->place.script;
     const char *file = *route_template_literal(c->route->path.script) == '/'
-                           ? last_name(script)
+                           ? apr_filepath_name_get(script)
                            : script + c->place.fixed;
     const char *script_name =
         apr_pstrmemdup(r->pool, r->uri, strlen(r->uri) - strlen(c->path_info));

@@ -180,15 +180,6 @@ static const char *parse_template(cmd_parms *cmd, const cgiroute_t *route,
     return rule ? must(cmd->pool, name, rule) : NULL;
 }
 
-static int is_directory(apr_pool_t *p, const char *path)
-{
-    apr_finfo_t info;
-
-    return apr_stat(&info, *path ? path : "/", APR_FINFO_TYPE, p) ==
-               APR_SUCCESS &&
-           info.filetype == APR_DIR;
-}
-
 /* A directory, as far as it is certain, that must be there at start-up. */
 static const char *check_exists(cmd_parms *cmd, const char *name,
                                 const char *outside, const route_template_t *t)
@@ -196,7 +187,7 @@ static const char *check_exists(cmd_parms *cmd, const char *name,
     const char *path = apr_pstrcat(cmd->temp_pool, outside,
                                    route_path_fixed(cmd->temp_pool, t), NULL);
 
-    if (!is_directory(cmd->temp_pool, path)) {
+    if (!ap_is_directory(cmd->temp_pool, *path ? path : "/")) {
         return apr_psprintf(cmd->pool,
                             "%s must be a directory that exists: %s is none",
                             name, path);

@@ -103,8 +103,7 @@ static cgi_identity_text_t text_of(apr_pool_t *p, cgiroute_t *route, char rule,
 static void add_found(text_t *t, const route_template_t *script)
 {
     const char *literal = route_template_literal(script);
-    const char *slash = strrchr(literal, '/');
-    apr_size_t length = slash ? (apr_size_t)(slash + 1 - literal) : 0;
+    apr_size_t length = (apr_size_t)(apr_filepath_name_get(literal) - literal);
     char *certain = apr_pstrmemdup(t->p, literal, length);
     const route_part_t *part;
     int n, seen_reference = 0;

@@ -10,6 +10,7 @@
 
 #include "http_log.h"
 #include "http_request.h"
+#include "apr_lib.h"
 #include "apr_strings.h"
 
 #include <string.h>
@@ -23,8 +24,7 @@ static ap_HOOK_fixups_t *speling_fixups;
 /* Length of the part of r->uri that precedes the name in question. */
 static size_t prefix_length(const request_rec *r)
 {
-    const char *slash = strrchr(r->filename, '/');
-    size_t rest = (slash ? strlen(slash + 1) : 0) +
+    size_t rest = strlen(apr_filepath_name_get(r->filename)) +
                   (r->path_info ? strlen(r->path_info) : 0);
     size_t len = strlen(r->uri);
 
