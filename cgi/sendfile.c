@@ -10,16 +10,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apr_file_info.h"
+#include "apr_portable.h"
 #include "apr_strings.h"
 
 #include "http_core.h"
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "base/beneath.h"
 #include "cgi/compat.h"
 #include "cgi/directives.h"
 #include "cgi/output.h"
@@ -30,7 +31,6 @@ const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *mconfig, int argc,
                                   char *const argv[])
 {
     cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
-    apr_finfo_t info;
     int i;
 
     if (argc < 1) {
@@ -46,8 +46,7 @@ const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *mconfig, int argc,
     for (i = 0; i < argc; i++) {
         const char *path = ap_server_root_relative(cmd->pool, argv[i]);
 
-        if (!path || apr_stat(&info, path, APR_FINFO_TYPE, cmd->pool) ||
-            info.filetype != APR_DIR) {
+        if (!path || !ap_is_directory(cmd->temp_pool, path)) {
             return apr_pstrcat(cmd->pool,
                                "CGISendfile must name directories that "
                                "exist, which '",
@@ -80,46 +79,41 @@ static const char *resolve(const char *path, apr_pool_t *p)
     return real;
 }
 
-/* Look at the file that name is, going down from dir without following a
- * link: whoever may write there can't exchange a part of the path between
- * the check and the use. @return 0, or -1 and errno */
-static int look(const char *dir, const char *name, struct stat *st,
-                apr_pool_t *p)
-{
-    int next, fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const char *slash;
-
-    for (; fd >= 0 && (slash = strchr(name, '/')) != NULL; name = slash + 1) {
-        next = openat(fd, apr_pstrmemdup(p, name, (apr_size_t)(slash - name)),
-                      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        close(fd);
-        fd = next;
-    }
-    if (fd < 0) {
-        return -1;
-    }
-    next = fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW);
-    close(fd);
-    return next;
-}
-
-/* Is path, which has no links, below one of the directories, and what is
- * there? @return 1 and *st, or 0 */
-static int allowed(const cgi_output_t *out, const char *path, struct stat *st)
+/* Open path, which has no links, if it is below one of the directories.
+ * @return -1: see errno; EXDEV: it is not */
+static int open_allowed(const cgi_output_t *out, const char *path)
 {
     const apr_array_header_t *dirs = out->q->options->dir->sendfile_dirs;
-    apr_pool_t *p = out->q->r->pool;
     int i;
 
     for (i = 0; i < dirs->nelts; i++) {
-        const char *dir = resolve(APR_ARRAY_IDX(dirs, i, const char *), p);
+        const char *dir =
+            resolve(APR_ARRAY_IDX(dirs, i, const char *), out->q->r->pool);
         const char *name = dir ? below(path, dir) : NULL;
 
-        if (name && !look(dir, name, st, p)) {
-            return 1;
+        if (name) {
+            return cgi_beneath_open(dir, name);
         }
     }
-    return 0;
+    errno = EXDEV;
+    return -1;
+}
+
+/* An apr_file_t that owns fd as one from apr_file_open() does, so that it may
+ * be set aside and sent by sendfile(). apr_os_file_put() makes none: another
+ * file is opened, and fd takes its place. */
+static apr_status_t own(apr_file_t **file, int fd, apr_int32_t flags,
+                        apr_pool_t *p)
+{
+    apr_status_t rv = apr_file_open(file, "/dev/null", flags, 0, p);
+    apr_os_file_t place;
+
+    if (rv == APR_SUCCESS) {
+        (void)apr_os_file_get(&place, *file);
+        rv = dup3(fd, place, O_CLOEXEC) < 0 ? errno : APR_SUCCESS;
+    }
+    close(fd);
+    return rv;
 }
 
 /* May a script know that there is no such file? */
@@ -144,8 +138,8 @@ cgi_outcome_e cgi_sendfile_open(cgi_output_t *out, const char *value)
     const char *real;
     apr_file_t *file;
     apr_status_t rv;
-    struct stat st;
     char *path;
+    int fd;
 
     rv = apr_filepath_merge(
         &path, ap_make_dirstr_parent(r->pool, out->q->options->script), value,
@@ -163,30 +157,26 @@ cgi_outcome_e cgi_sendfile_open(cgi_output_t *out, const char *value)
                             : HTTP_FORBIDDEN,
                         rv, "X-Sendfile: can't find %s", path);
     }
-    if (!allowed(out, real, &st)) {
-        return cgi_fail(out->q, HTTP_FORBIDDEN, 0,
-                        "X-Sendfile: %s is not below a directory of "
-                        "CGISendfile",
+    if ((fd = open_allowed(out, real)) < 0) {
+        rv = errno;
+        return cgi_fail(out->q, HTTP_FORBIDDEN, rv == EXDEV ? 0 : rv,
+                        rv == EXDEV ? "X-Sendfile: %s is not below a "
+                                      "directory of CGISendfile"
+                                    : "X-Sendfile: can't open %s",
                         real);
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return cgi_fail(out->q, HTTP_FORBIDDEN, 0,
-                        "X-Sendfile: %s is not a regular file", real);
     }
     if (AP_SENDFILE_ENABLED(core->enable_sendfile)) {
         flags |= APR_FOPEN_SENDFILE_ENABLED;
     }
-    if ((rv = apr_file_open(&file, real, flags, 0, r->pool)) ||
-        (rv = apr_file_info_get(
-             &r->finfo, APR_FINFO_NORM | APR_FINFO_DEV | APR_FINFO_INODE,
-             file))) {
+    if ((rv = own(&file, fd, flags, r->pool)) ||
+        (rv = apr_file_info_get(&r->finfo, APR_FINFO_NORM, file))) {
         return cgi_fail(out->q, HTTP_FORBIDDEN, rv,
                         "X-Sendfile: can't open %s", real);
     }
-    if (r->finfo.device != st.st_dev || r->finfo.inode != st.st_ino) {
+    r->finfo.fname = real;
+    if (r->finfo.filetype != APR_REG) {
         return cgi_fail(out->q, HTTP_FORBIDDEN, 0,
-                        "X-Sendfile: %s was exchanged while it was opened",
-                        real);
+                        "X-Sendfile: %s is not a regular file", real);
     }
     out->sendfile = file;
     out->sendfile_name = real;

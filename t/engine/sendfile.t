@@ -169,6 +169,37 @@ for (@table) {
     ok(server()->log_until($mark, qr/X-Sendfile: .*\n/), 'but the log has it');
 }
 
+# While somebody exchanges a directory for a link to another, and a file for a
+# newer one: the first is never followed, the second never an error.
+mkdir "$public/swap" or die $!;
+put("$public/swap/near", 'fine');
+put("$public/fresh", 'fresh');
+symlink "$htdocs/features/public2", "$public/evil" or die $!;
+my $parent = $$;
+my $swapper = fork // die "fork: $!";
+if (!$swapper) {
+    while (getppid == $parent) {
+        rename "$public/swap", "$public/away";
+        rename "$public/evil", "$public/swap";
+        rename "$public/swap", "$public/evil";
+        rename "$public/away", "$public/swap";
+        put("$public/newer", 'fresh');
+        rename "$public/newer", "$public/fresh";
+    }
+    POSIX::_exit(0);
+}
+my (%seen, %fresh);
+for (1 .. 150) {
+    $res = sent("$public/swap/near");
+    $seen{$res->status == 200 ? $res->body : $res->status}++;
+    $fresh{sent("$public/fresh")->body}++;
+}
+kill 'KILL', $swapper;
+waitpid $swapper, 0;
+is(join(' ', grep { !/^(?:fine|403|404)$/ } keys %seen), '',
+    'a directory that is exchanged for a link') or diag explain \%seen;
+is(join(' ', keys %fresh), 'fresh', 'a file that is replaced');
+
 # Not allowed here: the header alone is dropped.
 for (['/engine/emit', 'nowhere allowed'],
     ['/engine-sendfile/emit/none', 'CGISendfile none']) {
