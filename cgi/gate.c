@@ -284,14 +284,13 @@ int cgi_gate_is_clear(const cgi_gate_t *gate)
 
 cgi_outcome_e cgi_gate_push(cgi_gate_t *gate)
 {
-    conn_rec *c = gate->q->c;
     apr_status_t rv;
 
     if (!gate->filter) {
-        return CGI_WENT_ON;
+        return CGI_WENT_ON; /* no part of the response is known yet */
     }
     rv = give(gate, gate->filter->next, gate->waiting);
-    return rv == APR_SUCCESS && !c->aborted ? CGI_WENT_ON : CGI_LEFT;
+    return rv == APR_SUCCESS && !gate->q->c->aborted ? CGI_WENT_ON : CGI_LEFT;
 }
 
 void cgi_gate_remove(cgi_gate_t *gate)

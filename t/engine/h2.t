@@ -237,6 +237,17 @@ push @sections, sub {
     $h->close;
 };
 
+# Nothing is known of the response yet, while its client is looked after.
+push @sections, sub {
+    my $h = h2();
+    my $id = $h->begin('POST', '/engine/slow?head=1', body => 1);
+    sleep 0.6;
+    $h->send($id, 'x', 1);
+    is($h->response($id), "200 first\nlast\n",
+        'B7 a header that comes after a second');
+    $h->close;
+};
+
 # Many streams: quick ones do not wait for those that sleep.
 push @sections, sub {
     my $h = h2();

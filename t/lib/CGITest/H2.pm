@@ -2,7 +2,7 @@
 #
 # A client of HTTP/2 (RFC 9113) without TLS, for tests that need its frames:
 # to reset a stream, to stop reading, to send while receiving. Of the headers
-# of responses it knows the status only, and that in its commonest codings.
+# of responses it knows the status only: SETTINGS forbid a table of headers.
 package CGITest::H2;
 
 use strict;
@@ -24,9 +24,9 @@ sub new {
     my $self = bless {credit => 1, window => 65535, next => 1, stream => {},
         %o}, $class;
     $self->{c} = CGITest::HTTP->new(host => $o{host}, port => $o{port});
-    # SETTINGS_INITIAL_WINDOW_SIZE
+    # SETTINGS_HEADER_TABLE_SIZE, SETTINGS_INITIAL_WINDOW_SIZE
     $self->{c}->send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-        . _frame(SETTINGS, 0, 0, pack 'nN', 4, $self->{window})
+        . _frame(SETTINGS, 0, 0, pack 'nNnN', 1, 0, 4, $self->{window})
         . _frame(WINDOW_UPDATE, 0, 0, pack 'N', 2**30));
     return $self;
 }
@@ -39,6 +39,16 @@ sub _frame {
 
 # A string of up to 126 bytes, not Huffman coded.
 sub _text { return pack('C', length $_[0]) . $_[0] }
+
+# Three digits, Huffman coded: 0 to 2 have five bits, the others six.
+sub _digits {
+    my ($bits) = unpack 'B*', $_[0];
+    my $text = '';
+    $text .= defined $1 ? oct "0b$1" : 2 + oct "0b$2"
+        while length $text < 3
+        && $bits =~ s/^(?:000(\d\d)|011(\d{3}))//;
+    return $text;
+}
 
 # Begin a request; the number of its stream. Options: headers => [...],
 # body => 1: a body follows, by send().
@@ -96,7 +106,9 @@ sub take {
             $need = 9 + unpack 'N', "\0" . substr $c->{in}, 0, 3;
         }
         last if length $c->{in} >= $need;
-        $c->fill($end) or return 0;
+        my $r = $c->fill($end);
+        $self->{closed} = 1 if defined $r && !$r;
+        return 0 unless $r;
     }
     my ($type, $flags, $id) = unpack 'x3CCN', $c->{in};
     my $payload = substr $c->{in}, 9, $need - 9;
@@ -114,7 +126,9 @@ sub take {
         my $first = ord $payload;
         $s->{status} = $first >= 0x88 && $first <= 0x8e
             ? $static[$first - 0x88]
-            : $payload =~ /^.\x03(\d{3})/s ? $1 : 'other';
+            : $payload =~ /^.\x03(\d{3})/s ? $1
+            : $payload =~ /^.(?:\x82(..)|\x83(...))/s ? _digits($1 // $2)
+            : 'other';
     }
     elsif ($type == RST_STREAM) {
         $s->{reset} = unpack 'N', $payload;
@@ -129,7 +143,8 @@ sub take {
         $s->{may_send} += unpack 'N', $payload if exists $s->{may_send};
     }
     elsif ($type == GOAWAY) {
-        $self->{goaway} = 1;
+        # the last stream that it has begun, or will
+        $self->{goaway} = unpack 'N', $payload;
     }
     $s->{end} = 1 if $type <= HEADERS && $flags & END_STREAM;
     return 1;
