@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apr_atomic.h"
 #include "apr_portable.h"
 
 #include "ap_mpm.h"
@@ -38,32 +39,62 @@ CGI_EXEC_USE_LOG;
 static ap_filter_rec_t *frec;
 static int is_async; /* the MPM writes what core has kept */
 
+/* Bytes of one response that a stream has not sent yet. mod_http2 may free
+ * the last of its buckets in another thread, after the request has ended. */
+struct cgi_flight_t {
+    volatile apr_uint32_t bytes;
+    volatile apr_uint32_t users; /* buckets, and the gate */
+};
+
 /* A buffer of a heap bucket that counts while it lives. */
 typedef struct {
-    apr_off_t *counter, bytes;
+    cgi_flight_t *flight;
+    apr_uint32_t bytes;
 } counted_t;
+
+static void *must_have(void *memory)
+{
+    if (!memory) {
+        abort(); /* as APR does */
+    }
+    return memory;
+}
+
+static cgi_flight_t *flight_make(void)
+{
+    cgi_flight_t *flight = must_have(calloc(1, sizeof(*flight)));
+
+    flight->users = 1;
+    return flight;
+}
+
+static void flight_leave(cgi_flight_t *flight)
+{
+    if (!apr_atomic_dec32(&flight->users)) {
+        free(flight);
+    }
+}
 
 static void free_counted(void *data)
 {
     counted_t *counted = data;
 
-    *counted->counter -= counted->bytes;
+    apr_atomic_sub32(&counted->flight->bytes, counted->bytes);
+    flight_leave(counted->flight);
     free(counted);
 }
 
 static apr_bucket *counted_create(const char *data, apr_size_t len,
-                                  apr_off_t *counter,
+                                  cgi_flight_t *flight,
                                   apr_bucket_alloc_t *alloc)
 {
-    counted_t *counted = malloc(sizeof(*counted) + len);
+    counted_t *counted = must_have(malloc(sizeof(*counted) + len));
     apr_bucket *b;
 
-    if (!counted) {
-        abort(); /* as APR does */
-    }
-    counted->counter = counter;
-    counted->bytes = (apr_off_t)len;
-    *counter += (apr_off_t)len;
+    counted->flight = flight;
+    counted->bytes = (apr_uint32_t)len;
+    apr_atomic_inc32(&flight->users);
+    apr_atomic_add32(&flight->bytes, counted->bytes);
     memcpy(counted + 1, data, len);
     b = apr_bucket_heap_create((char *)counted, sizeof(*counted) + len,
                                free_counted, alloc);
@@ -141,6 +172,7 @@ static apr_status_t give_core(cgi_gate_t *gate, ap_filter_t *next,
 static int cut_flight(cgi_gate_t *gate, apr_bucket_brigade *bb)
 {
     apr_size_t room, len;
+    apr_uint32_t bytes;
     const char *data;
     apr_bucket *b;
     int some = 0;
@@ -149,17 +181,18 @@ static int cut_flight(cgi_gate_t *gate, apr_bucket_brigade *bb)
         b = APR_BRIGADE_FIRST(bb);
         if (!APR_BUCKET_IS_METADATA(b) && !APR_BUCKET_IS_FILE(b) &&
             b->length) {
-            if (*gate->in_flight >= FLIGHT_MAX ||
+            bytes = apr_atomic_read32(&gate->flight->bytes);
+            if (bytes >= FLIGHT_MAX ||
                 apr_bucket_read(b, &data, &len, APR_BLOCK_READ)) {
                 break;
             }
-            room = FLIGHT_MAX - (apr_size_t)*gate->in_flight;
+            room = FLIGHT_MAX - bytes;
             if (len > room) {
                 apr_bucket_split(b, room);
                 len = room;
             }
             APR_BUCKET_INSERT_BEFORE(
-                b, counted_create(data, len, gate->in_flight, b->list));
+                b, counted_create(data, len, gate->flight, b->list));
             apr_bucket_delete(b);
             b = APR_BRIGADE_FIRST(bb);
         }
@@ -173,12 +206,12 @@ static int cut_flight(cgi_gate_t *gate, apr_bucket_brigade *bb)
 static apr_status_t give_stream(cgi_gate_t *gate, ap_filter_t *next,
                                 apr_bucket_brigade *bb)
 {
-    apr_off_t before = *gate->in_flight;
+    apr_uint32_t before = apr_atomic_read32(&gate->flight->bytes);
     apr_status_t rv = APR_SUCCESS;
 
     if (before) { /* what it has sent is freed when it is given nothing */
         rv = ap_pass_brigade(next, gate->piece);
-        gate->moved |= *gate->in_flight < before;
+        gate->moved |= apr_atomic_read32(&gate->flight->bytes) < before;
     }
     if (rv == APR_SUCCESS && cut_flight(gate, bb)) {
         rv = ap_pass_brigade(next, gate->piece);
@@ -239,8 +272,9 @@ void cgi_gate_insert(cgi_gate_t *gate, cgi_request_t *q)
     if (!gate->waiting) {
         gate->waiting = apr_brigade_create(q->r->pool, c->bucket_alloc);
         gate->piece = apr_brigade_create(q->r->pool, c->bucket_alloc);
-        /* Buckets in the stream may outlive the request. */
-        gate->in_flight = apr_pcalloc(c->pool, sizeof(*gate->in_flight));
+    }
+    if (c->master && !gate->flight) {
+        gate->flight = flight_make();
     }
     (void)ap_mpm_query(AP_MPMQ_IS_ASYNC, &is_async);
     gate->filter = ap_add_output_filter_handle(frec, gate, q->r, c);
@@ -271,7 +305,7 @@ int cgi_gate_takes(const cgi_gate_t *gate)
     if (!APR_BRIGADE_EMPTY(gate->waiting)) {
         return 0;
     }
-    return c->master ? *gate->in_flight < FLIGHT_MAX
+    return c->master ? apr_atomic_read32(&gate->flight->bytes) < FLIGHT_MAX
                      : !c->data_in_output_filters && is_writable(c);
 }
 
@@ -299,5 +333,9 @@ void cgi_gate_remove(cgi_gate_t *gate)
         apr_brigade_cleanup(gate->waiting);
         ap_remove_output_filter(gate->filter);
         gate->filter = NULL;
+    }
+    if (gate->flight) {
+        flight_leave(gate->flight);
+        gate->flight = NULL;
     }
 }

@@ -13,13 +13,15 @@
 
 #include "cgi/request.h"
 
+typedef struct cgi_flight_t cgi_flight_t;
+
 typedef struct cgi_gate_t {
     cgi_request_t *q;
     ap_filter_t *filter;         /* NULL: not there */
     apr_bucket_brigade *waiting; /* what httpd has not been given */
     apr_bucket_brigade *piece;   /* empty between two uses */
-    apr_off_t *in_flight; /* HTTP/2: bytes that the stream has not sent */
-    int moved;            /* 1: something was taken, since it was last reset */
+    cgi_flight_t *flight;        /* HTTP/2: what the stream has not sent */
+    int moved; /* 1: something was taken, since it was last reset */
 } cgi_gate_t;
 
 /** Tell httpd of the filter. At register_hooks. */
