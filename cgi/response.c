@@ -53,6 +53,25 @@ static void set_last_modified(request_rec *r, const char *value)
     }
 }
 
+/* Fields of one connection: they are the server's to set (RFC 9110, 7.6.1), as
+ * is Transfer-Encoding, which the parser refuses. 426 must have Upgrade. */
+static int is_hop_by_hop(const char *name, int status)
+{
+    static const char *const names[] = {"Connection", "Keep-Alive", "TE",
+                                        "Trailer"};
+    size_t i;
+
+    if (!ap_cstr_casecmp(name, "Upgrade")) {
+        return status != HTTP_UPGRADE_REQUIRED;
+    }
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!ap_cstr_casecmp(name, names[i])) {
+            return 1;
+        }
+    }
+    return !ap_cstr_casecmpn(name, "Proxy-", 6);
+}
+
 /* Fields go where httpd's own handlers put theirs: err_headers_out survives
  * an error page, headers_out does not. */
 static void apply_fields(cgi_output_t *out, const cgi_header_t *header)
@@ -65,6 +84,9 @@ static void apply_fields(cgi_output_t *out, const cgi_header_t *header)
     for (i = 0; i < array->nelts; i++) {
         const char *name = elts[i].key, *value = elts[i].val;
 
+        if (is_hop_by_hop(name, header->status)) {
+            continue;
+        }
         if (!ap_cstr_casecmp(name, "Set-Cookie")) {
             apr_table_addn(r->err_headers_out, name, value);
         }

@@ -354,6 +354,32 @@ for (
         "C10 Content-Length $name: second request is not confused");
 }
 
+# ---- hop by hop: what concerns one connection is the server's to say
+{
+    my @hop = ('Connection: close, X-Other', 'Keep-Alive: timeout=99',
+        'Proxy-Connection: close', 'Proxy-Authenticate: Basic', 'TE: trailers',
+        'Trailer: X-Later', 'Upgrade: strange/1');
+    my $c = CGITest::HTTP->new(%{where()});
+    my $ask = sub {
+        $c->send($c->format_request('GET', '/engine/emit?' . escape(
+                    join("\n", @_, @hop, 'X-Other: 1') . "\n\nbody")));
+        return $c->response;
+    };
+    for my $first ('Content-Type: text/x', 'Status: 404 No') {
+        my $res = $ask->($first);
+        is($res->body, 'body', "hop by hop: $first");
+        for (@hop) {
+            my ($name, $value) = split /: /;
+            my @got = grep { defined && index($_, $value) >= 0 }
+                $res->header($name);
+            is("@got", '', "$name is not the script's");
+        }
+        is($res->header('X-Other'), 1, 'another field is');
+    }
+    is($ask->('Status: 426 Upgrade')->header('Upgrade'), 'strange/1',
+        '426 needs Upgrade; and the connection went on');
+}
+
 # ---- streaming
 {
     my $tag = tag_of();
