@@ -33,7 +33,7 @@ sub hold {
 sub release {
     for (@_) {
         end_scripts($_->{tag});
-        $_->{c}->response(seconds => 10);
+        $_->{c}->response;
     }
 }
 
@@ -60,7 +60,7 @@ my $shared = server();
     my $held = hold($shared, '/engine-limitone');
     my $mark = $shared->mark;
     my $res;
-    ok(within(1, sub { get('/engine-limitone/hello') }, \$res),
+    ok(within(10, sub { get('/engine-limitone/hello') }, \$res),
         'limit, no queue: an answer at once');
     is($res->status, 503, 'limit: 503') or diag text_of($res);
     like($res->header('Retry-After'), qr/^([1-9]|[1-9]\d|1[01]\d|120)\z/,
@@ -90,7 +90,7 @@ my $shared = server();
     my $c = CGITest::HTTP->new(%{where()});
     $c->send($c->format_request('POST', '/engine-limitone/hello',
         headers => ['Content-Length' => 1000, Expect => '100-continue']));
-    is($c->response(interim => 1, seconds => 5)->status, 503,
+    is($c->response(interim => 1)->status, 503,
         'limit: no 100 Continue before the 503');
     release($held);
 }
@@ -99,13 +99,15 @@ my $shared = server();
 {
     my $tag = tag_of();
     my $most = 0;
-    my @asked = map { ask($shared, '/engine-limittwo/slow?head=0.4', $tag) }
+    my @asked = map { ask($shared, '/engine-limittwo/slow?head=0.8', $tag) }
         1 .. 5;
-    wait_until(10, sub {
+    my $select = IO::Select->new(map { $_->{c}->sock } @asked);
+    wait_until(30, sub {
         my $now = grep { slurp("/proc/$_/cmdline") =~ /slow\.doit/ }
             processes_with($tag);
         $most = $now if $now > $most;
-        return !$now && $most;
+        my @done = $select->can_read(0);
+        return @done == @asked;
     });
     is($most, 2, 'limit 2: two at once, never more');
     is_deeply([map { $_->{c}->response->status } @asked], [(200) x 5],
@@ -117,19 +119,16 @@ my $shared = server();
 {
     my $held = hold($shared, '/engine-limitqueue');
     my @waiting = map {
-        wait_in_line($shared, '/engine-limitqueue/slow?head=0.2')
+        wait_in_line($shared, '/engine-limitqueue/slow?head=0.2&times=1')
     } 1 .. 4;
     is(status_of_request($shared, '/engine-limitqueue/hello'), 503,
         'queue=4: the fifth is refused');
     release($held);
-    my @done = parallel(map {
-        my $c = $_->{c};
-        sub { [$c->response->status, time] }
-    } @waiting);
-    is_deeply([map { $_->[0] } @done], [(200) x 4], 'queue: all are served');
-    my @order = sort { $done[$a][1] <=> $done[$b][1] } 0 .. 3;
-    is("@order", '0 1 2 3', 'queue: in order');
-    ok($done[3][1] - $done[0][1] > 0.5, 'queue: one at a time');
+    my @done = map { $_->{c}->response } @waiting;
+    is_deeply([map { $_->status } @done], [(200) x 4], 'queue: all are served');
+    my @times = map { $_->body =~ /^from (\S+) to (\S+)$/m } @done;
+    is("@times", join(' ', sort { $a <=> $b } @times),
+        'queue: in order, one at a time');
 }
 {
     my $held = hold($shared, '/engine-limitwait');
@@ -139,7 +138,7 @@ my $shared = server();
     my $res = $waiting->{c}->response;
     my $took = time - $start;
     is($res->status, 503, 'wait: 503 when it is over') or diag text_of($res);
-    ok($took > 1.4 && $took < 3, 'wait: after that time')
+    ok($took > 1.4 && $took < 15, 'wait: after that time')
         or diag "$took s";
     ok($res->header('Retry-After'), 'wait: Retry-After');
     like($shared->log_since($mark), qr/no place within its wait=/,
@@ -155,8 +154,8 @@ my $shared = server();
 {
     my $held = ask($shared, '/engine-limitfirst/slow?body=60');
     runs($held->{tag});
-    my $waiting = wait_in_line($shared, '/engine-limitfirst/slow?head=0.7');
-    sleep 1.4;
+    my $waiting = wait_in_line($shared, '/engine-limitfirst/slow?head=1');
+    sleep 3.3;
     release($held);
     is($waiting->{c}->response->status, 200,
         'the wait is no part of first= and total=');
@@ -164,13 +163,13 @@ my $shared = server();
 
 # A client that hangs up gives its place in the queue to another.
 for my $how (qw(abort close)) {
-    my $held = hold($shared, '/engine-limitwait');
+    my $held = hold($shared, '/engine-limitline');
     my $mark = $shared->mark;
-    my $gone = wait_in_line($shared, '/engine-limitwait/slow?head=5');
+    my $gone = wait_in_line($shared, '/engine-limitline/slow?head=5');
     $gone->{c}->$how;
-    ok($shared->log_until($mark, qr/the client has gone while it waited/, 1.3),
+    ok($shared->log_until($mark, qr/the client has gone while it waited/),
         "queue, $how: a client that leaves is noticed");
-    my $next = wait_in_line($shared, '/engine-limitwait/hello');
+    my $next = wait_in_line($shared, '/engine-limitline/hello');
     release($held);
     is($next->{c}->response->status, 200, "queue, $how: another waits then");
     ok(!processes_with($gone->{tag}), "queue, $how: its script never runs");
@@ -178,8 +177,8 @@ for my $how (qw(abort close)) {
 
 # One that closes its sending side only waits on.
 {
-    my $held = hold($shared, '/engine-limitwait');
-    my $waiting = wait_in_line($shared, '/engine-limitwait/hello');
+    my $held = hold($shared, '/engine-limitline');
+    my $waiting = wait_in_line($shared, '/engine-limitline/hello');
     $waiting->{c}->finish;
     sleep 0.8;
     release($held);
@@ -191,14 +190,14 @@ for my $how (qw(abort close)) {
     my $held = hold($shared, '/engine-limitone', '&trap=1');
     $held->{c}->abort;
     my ($refused, $over, $status) = (0, 0);
-    wait_until(8, sub {
+    wait_until(30, sub {
         $status = status_of_request($shared, '/engine-limitone/hello');
         $refused++ if $status == 503;
         $over++ if $status == 200 && processes_with($held->{tag});
         return $status == 200;
     });
     is($status, 200, 'a script that traps TERM: free after kill=');
-    ok($refused > 3, 'a script that traps TERM: not before');
+    ok($refused > 0, 'a script that traps TERM: not before');
     is($over, 0, 'a script that traps TERM: never two');
 }
 
@@ -285,11 +284,11 @@ StartServers 4
     MaxRequestWorkers 32
 </IfModule>
 <Location "/engine-limitown">
-    CGILimit 3 queue=3 wait=20
+    CGILimit 3 queue=3 wait=60
     CGITimeout kill=1s
 </Location>
 <Location "/engine-limitgraceful">
-    CGILimit 1 queue=3 wait=20
+    CGILimit 1 queue=3 wait=60
 </Location>
 END
     # Killed with all that it holds.
@@ -299,9 +298,9 @@ END
     my $mine = grep { $_ == $victim } values %worker;
     my @kept = grep { $worker{$_->{tag}} != $victim } @held;
     kill_workers($victim);
-    ok(gone($held[0]{tag}, 5), 'kill: its script ends');
+    ok(gone($held[0]{tag}, 30), 'kill: its script ends');
     my @new = map { ask($own, '/engine-limitown/slow?head=60') } 1 .. $mine;
-    is((grep { runs($_->{tag}, 5) } @new), $mine,
+    is((grep { runs($_->{tag}) } @new), $mine,
         "kill: $mine places of 3 come free");
     my $mark = $own->mark;
     my $extra = ask($own, '/engine-limitown/hello');
@@ -324,7 +323,7 @@ END
     my @tags = map { $_->{tag} } @waiting, @stubborn;
     my $select = IO::Select->new(map { $_->{c}->sock } @waiting);
     my $over = 0;
-    wait_until(10, sub {
+    wait_until(30, sub {
         my $n = grep { processes_with($_) } @tags;
         $over = $n if $n > $over;
         my @done = $select->can_read(0);
@@ -345,24 +344,26 @@ END
     kill_workers(worker_of($own, $first));
     release($held);
     my $res;
-    ok(within(4, sub { $second->{c}->response }, \$res)
+    ok(within(30, sub { $second->{c}->response(seconds => 40) }, \$res)
             && $res->status == 200,
         'kill: a dead one at the head of the queue is passed over');
 
     # Restart: running and waiting requests come to their end, new ones have
     # counters of their own.
-    my $old = ask($own, '/engine-limitgraceful/slow?head=6');
+    my $go = $own->root . '/go';
+    my $old = ask($own, "/engine-limitgraceful/slow?until=$go");
     runs($old->{tag});
     my $line = wait_in_line($own, '/engine-limitgraceful/hello');
     ok($own->graceful, 'graceful: restarted');
     # An old worker may accept one more: then the next will do.
-    ok(wait_until(4, sub {
+    ok(wait_until(30, sub {
         my $new = ask($own, '/engine-limitgraceful/hello');
-        my $res = $new->{c}->response(seconds => 0.5);
+        my $res = $new->{c}->response(seconds => 1);
         $new->{c}->abort;
         return !$res->error && $res->status == 200;
     }), 'graceful: the new generation counts from nothing');
     ok(scalar processes_with($old->{tag}), 'graceful: while the old one runs');
+    $own->file('go', '');
     is($old->{c}->response->status, 200, 'graceful: to its end');
     is($line->{c}->response->status, 200, 'graceful: who waited is served');
     is_deeply([$own->stop], [], 'nothing is left after the end');
@@ -371,12 +372,12 @@ END
 # HTTP/2: a stream that waits is closed, with its connection or alone.
 SKIP: {
     my $curl = `curl -V 2>/dev/null` =~ /\bHTTP2\b/;
-    skip 'no curl with HTTP/2, or a MPM without', 3
+    skip 'no curl with HTTP/2, or a MPM without', 4
         if !$curl || $shared->mpm eq 'prefork';
     my $own = CGITest::Server->start(modules => ['http2'], conf => <<'END');
 Protocols h2c http/1.1
 <Location "/engine-limitown">
-    CGILimit 1 queue=1 wait=20
+    CGILimit 1 queue=1 wait=60
 </Location>
 END
     my $held = hold($own, '/engine-limitown');
@@ -391,11 +392,12 @@ END
     ok($own->log_until($mark, qr/waits for a place/), 'HTTP/2: waits');
     kill 'KILL', $pid;
     waitpid $pid, 0;
-    ok($own->log_until($mark, qr/client has gone while it waited/, 1.5),
+    ok($own->log_until($mark, qr/client has gone while it waited/),
         'HTTP/2: a client that has gone is noticed');
+    $mark = $own->mark;
     open my $waits, '-|', 'curl', '-s', '--http2-prior-knowledge', $url
         or die "curl: $!";
-    sleep 0.3;
+    ok($own->log_until($mark, qr/waits for a place/), 'HTTP/2: another waits');
     release($held);
     is(join('', <$waits>), "hello\n", 'HTTP/2: another has its turn');
     $own->stop;

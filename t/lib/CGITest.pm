@@ -213,7 +213,7 @@ sub sections {
 # Has a script of this tag started? Waits for it.
 sub runs {
     my ($tag, $seconds) = @_;
-    return wait_until($seconds || 5, sub { processes_with($tag) });
+    return wait_until($seconds || 30, sub { processes_with($tag) });
 }
 
 # Log lines since a mark that match.

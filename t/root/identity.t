@@ -205,14 +205,14 @@ is("$stat[3] $stat[4]", "$launcher 0", 'a session of its own, no terminal');
 # ---- times, and clients that leave
 
 my $tag = tag_of();
-is(ask("/user/stay?$tag", seconds => 10)->error, 'closed early',
+is(ask("/user/stay?$tag", seconds => 30)->error, 'closed early',
     'a script that is silent: the response is cut');
-is_gone($tag, 4, 'C12: it ends with its child, though both ignore SIGTERM');
+is_gone($tag, 30, 'C12: it ends with its child, though both ignore SIGTERM');
 
 $tag = tag_of();
 my $c = running("/long/stay?$tag");
 $c->abort;
-is_gone($tag, 4, 'E6: the client leaves: it ends');
+is_gone($tag, 30, 'E6: the client leaves: it ends');
 
 # ---- its walls
 
@@ -253,7 +253,7 @@ is(ask('/group/ids')->body, "$uid $other_gid $other_gid\n",
 my ($next) = privileged();
 ok($next && $next != $launcher, 'which is there');
 ok($s->log_until($mark, qr/ended unexpectedly/), 'and httpd says so');
-like($c->read_until("0\r\n\r\n", 10), qr/\b$uid\n/,
+like($c->read_until("0\r\n\r\n", 30), qr/\b$uid\n/,
     'a script that ran before comes to its end');
 $c->abort;
 
@@ -269,7 +269,7 @@ my @bodies = parallel(map {
 } 0 .. 3);
 is($bodies[$_], "$uid $other_gid $other_gid\n" x 15,
     "C18: no request is lost with it ($_)") for 0 .. 3;
-wait_until(5, sub { privileged() == 1 });
+wait_until(30, sub { privileged() == 1 });
 
 # ---- workers that die
 
@@ -277,8 +277,8 @@ $tag = tag_of();
 $c = running("/long/stay?$tag");
 my @workers = $s->workers;
 kill 'KILL', @workers;
-is_gone($tag, 4, 'C19: the workers die: their scripts end');
-ok(wait_until(15, sub { my @now = $s->workers; @now > 0 }), '(new workers)');
+is_gone($tag, 30, 'C19: the workers die: their scripts end');
+ok(wait_until(30, sub { my @now = $s->workers; @now > 0 }), '(new workers)');
 says('/numbers/ids', "$uid $other_gid $other_gid", 'others do their work');
 $c->abort;
 
@@ -289,15 +289,15 @@ for my $who (qw(client workers)) {
     $c = running("/long/stay?$tag");
     ($launcher) = privileged();
     kill 'KILL', $launcher;
-    ok(wait_until(10, sub { grep { $_ != $launcher } privileged() }),
+    ok(wait_until(30, sub { grep { $_ != $launcher } privileged() }),
         "(another launcher, $who)");
     sleep 0.3;
     ok(scalar processes_with($tag), 'C18: the launcher dies, a script runs on');
     $who eq 'client' ? $c->abort : kill 'KILL', $s->workers;
-    is_gone($tag, 6, "C18: the next launcher ends it with its $who");
+    is_gone($tag, 30, "C18: the next launcher ends it with its $who");
     $c->abort;
 }
-ok(wait_until(15, sub { my @now = $s->workers; @now > 0 }), '(new workers)');
+ok(wait_until(30, sub { my @now = $s->workers; @now > 0 }), '(new workers)');
 
 # ---- restarts
 
@@ -309,10 +309,10 @@ my $text = slurp($file);
 put($file, $text =~ s/(\^\/group.*) group=$other/$1 group=$gid/r);
 ok($s->graceful, 'a graceful restart');
 says('/group/ids', "$uid $gid $gid", 'the new configuration holds');
-like($c->read_until("0\r\n\r\n", 10), qr/\b$uid\n/,
+like($c->read_until("0\r\n\r\n", 30), qr/\b$uid\n/,
     'L2: a script of before comes to its end');
 $c->abort;
-ok(wait_until(10, sub { !alive($launcher) }), 'L2: its launcher ends then');
+ok(wait_until(30, sub { !alive($launcher) }), 'L2: its launcher ends then');
 is(scalar(privileged()), 1, 'one is there');
 put($file, $text);
 
@@ -320,15 +320,15 @@ put($file, $text =~ s/^.*CGIRoute.*user=.*\n//mgr =~ s/^<\/CGIRoute.*\n//mgr
     =~ s/^    (?:SetEnv|RLimit|CGITimeout).*\n//mgr);
 ok($s->graceful, 'a restart without such routes');
 says('/plain/ids', "$nobody $nogroup $nogroup", 'the others are there');
-ok(wait_until(10, sub { !privileged() }), 'L3: no launcher stays root');
+ok(wait_until(30, sub { !privileged() }), 'L3: no launcher stays root');
 put($file, $text);
 ok($s->graceful, '(and back)');
 
 $tag = tag_of();
 $c = running("/long/stay?$tag");
 my @left = $s->stop;
-is_gone($tag, 4, 'B9: stop: a script of another user ends');
-ok(wait_until(5, sub { !grep { alive($_) } @left }), 'and all else');
+is_gone($tag, 30, 'B9: stop: a script of another user ends');
+ok(wait_until(30, sub { !grep { alive($_) } @left }), 'and all else');
 
 # ---- User behind the routes, and chroot= alone is theirs
 

@@ -45,7 +45,7 @@ sub log_since {
 # '' after the seconds.
 sub log_until {
     my ($self, $mark, $regex, $seconds) = @_;
-    return wait_until($seconds || 5, sub {
+    return wait_until($seconds || 30, sub {
         my $text = $self->log_since($mark);
         return $text =~ $regex ? $text : '';
     });
