@@ -56,6 +56,7 @@ typedef struct cgi_exec_dir_t {
     apr_interval_time_t total_timeout;
     apr_interval_time_t kill_timeout; /* from SIGTERM to SIGKILL */
     cgi_body_mode_e body_mode;
+    int read_ahead; /* CGIReadAhead; -1: unset */
     int query_args; /* CGIArgs; -1: as cgi_exec_options_t says */
     const cgi_stderr_t *stderr_file;   /* CGIStderr; NULL: unset */
     apr_array_header_t *sendfile_dirs; /* CGISendfile, char *; NULL: unset */
@@ -164,6 +165,7 @@ const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *dir,
                                         const char *arg);
 const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *dir,
                                       const char *arg);
+const char *cgi_exec_cmd_read_ahead(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *dir, int argc,
                                char *const argv[]);
@@ -189,6 +191,9 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
                   "the longest time between two outputs of a script"),        \
     AP_INIT_TAKE1("CGIRequestBody", cgi_exec_cmd_request_body, NULL,          \
                   RSRC_CONF | ACCESS_CONF, "stream, spool or auto"),          \
+    AP_INIT_FLAG("CGIReadAhead", cgi_exec_cmd_read_ahead, NULL,               \
+                 RSRC_CONF | ACCESS_CONF,                                     \
+                 "Off: large bodies come through httpd's filter, slowly"),    \
     AP_INIT_FLAG("CGIArgs", cgi_exec_cmd_args, NULL,                          \
                  RSRC_CONF | ACCESS_CONF | OR_OPTIONS,                        \
                  "On: words of an indexed query become arguments"),           \

@@ -21,6 +21,7 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->total_timeout = -1;
     dir->kill_timeout = -1;
     dir->body_mode = CGI_BODY_UNSET;
+    dir->read_ahead = -1;
     dir->query_args = -1;
     dir->limit = NULL;
     dir->stderr_file = NULL;
@@ -47,6 +48,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
     MERGE(total_timeout, -1);
     MERGE(kill_timeout, -1);
     MERGE(body_mode, CGI_BODY_UNSET);
+    MERGE(read_ahead, -1);
     MERGE(query_args, -1);
     MERGE(limit, NULL);
     MERGE(stderr_file, NULL);
@@ -160,6 +162,15 @@ const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *mconfig,
     else {
         return "CGIRequestBody must be stream, spool or auto";
     }
+    return NULL;
+}
+
+const char *cgi_exec_cmd_read_ahead(cmd_parms *cmd, void *mconfig, int on)
+{
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+
+    (void)cmd;
+    dir->read_ahead = on;
     return NULL;
 }
 

@@ -12,6 +12,7 @@
 #include "cgi/admission.h"
 #include "cgi/compat.h"
 #include "cgi/gate.h"
+#include "cgi/input.h"
 #include "cgi/launchers.h"
 #include "cgi/script.h"
 #include "cgi/stderrfile.h"
@@ -77,6 +78,11 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (*CGI_COMPAT_OFF) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
                      "off, because this httpd can't: " CGI_COMPAT_OFF);
+    }
+    if (CGI_COMPAT_READ_AHEAD && !cgi_input_knows_core(&core_module)) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     "off, because this module was built for httpd of another "
+                     "version: reading large bodies ahead");
     }
     if (cgi_admission_init(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;

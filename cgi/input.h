@@ -81,6 +81,10 @@ void cgi_input_release(cgi_input_t *in);
 
 /* readahead.c */
 
+/** Is core the one that this was compiled for? Then its filter's buffer has
+ * the known structure, which no interface promises. */
+int cgi_input_knows_core(const module *core);
+
 /** Fill httpd's buffer of the connection with size bytes or more, if they
  * have arrived, so that the filters above need not take them bit by bit.
  * @return what to ask of the filters */

@@ -24,6 +24,13 @@
 /* Waiting bytes of a body that are worth a pipe. */
 #define PIPED_MIN (16 * 1024)
 
+int cgi_input_knows_core(const module *core)
+{
+    /* Another minor number may be another structure. */
+    return core->version == MODULE_MAGIC_NUMBER_MAJOR &&
+           core->minor_version == MODULE_MAGIC_NUMBER_MINOR;
+}
+
 /* The place in the core filter's own buffer where the socket is read, and
  * how many bytes lie before it. */
 static apr_bucket *find_socket(conn_rec *c, apr_size_t *have,
@@ -202,12 +209,14 @@ apr_size_t cgi_input_read_ahead(cgi_input_t *in, apr_size_t size)
 {
     apr_socket_t *socket;
     apr_size_t have, n;
-    apr_bucket *b =
-        in->q->c->master ? NULL : find_socket(in->q->c, &have, &socket);
-    apr_bucket *piped;
+    apr_bucket *b = NULL, *piped;
     apr_os_sock_t fd;
     int waiting;
 
+    if (in->q->options->dir->read_ahead && !in->q->c->master &&
+        cgi_input_knows_core(&core_module)) {
+        b = find_socket(in->q->c, &have, &socket);
+    }
     if (!b || have >= size || apr_os_sock_get(&fd, socket) != APR_SUCCESS ||
         ioctl(fd, FIONREAD, &waiting) || waiting <= 0) {
         return size; /* the filter will find out for itself */
