@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # The command line, RFC 3875, 4.4: rules A12 and C1.
 use strict;
 use warnings;

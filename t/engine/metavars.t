@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # The meta-variables of RFC 3875, 4.1: rules A1 to A9, and C2, what a client
 # or a SetEnv must not be able to make of them.
 use strict;

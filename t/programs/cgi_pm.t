@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # Perl's CGI.pm under RunScripts: a form, an upload, a cookie, a redirect.
 use strict;
 use warnings;

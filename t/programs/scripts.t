@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # Scripts in Python and sh, executed and by an interpreter.
 use strict;
 use warnings;

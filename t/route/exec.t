@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # C5 (and C1 of CONFORMANCE): exec= starts the program with its words and the
 # script's path: no shell, no word of the query; the script must be readable,
 # not executable; REDIRECT_STATUS is set.

@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # C6: no such file, not a file, not executable; static=on as Fossil has its
 # extension directory (SEMANTICS rows 68-73, 83): the execute bit decides, the
 # shortest name that is a file, and one and the same 404 for every failure.

@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # C1, C2, C11: which route answers: order, virtual hosts, <Location>, search
 # in the decoded path; what references stand for; a regular expression that
 # runs away.

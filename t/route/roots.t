@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # DOCUMENT_ROOT is the server's, or what a SetEnv in the section says.
 # CONTEXT_DOCUMENT_ROOT is the route's directory, CONTEXT_PREFIX what stands
 # for it in the URL: as Alias has it.

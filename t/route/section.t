@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # The section <CGIRoute>: any directive of a <Location> works in it, merged
 # behind <Directory>, .htaccess and <Location>, before <If>; in virtual hosts,
 # for sub-requests and after internal redirects. SetEnv with references.

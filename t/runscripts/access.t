@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # R8, R9, CONFORMANCE C6: the file that runs passes the same checks as if it had
 # been asked for by name, and what can't run gives httpd's status and a line in
 # the log that says why.

@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # R2, R3, R4: which file answers which request, and with what SCRIPT_NAME and
 # PATH_INFO: every kind of "foo" with every set of scripts, form of URL and
 # method. A1: the URL rebuilt from the variables reaches the same script.

@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # R10, R11, CONFORMANCE B2, B4: the rest of httpd reaches scripts as it reaches
 # files, and ScriptAlias stays what it is.
 use strict;

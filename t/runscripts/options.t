@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: all, with ALL=1
 # R1: Options RunScripts is merged as core merges its own options, which stay
 # as they are. A model of core's rules says for three levels of directories
 # (two sections and a .htaccess file) which options are on; each is then looked
