@@ -186,15 +186,18 @@ static int share(void)
 }
 
 /* Words of a launcher's command line: those of its generation, whatever the
- * configuration says by then. The place of its number is still empty. */
+ * configuration says by then. The place of its number is still empty. All are
+ * copies: a restart may load this module elsewhere, with its literals. */
 static const char **make_argv(const launchers_t *l, const char *path)
 {
     apr_pool_t *p = l->pool;
     apr_array_header_t *argv = apr_array_make(p, 16, sizeof(char *));
     gid_t gid = ap_unixd_config.group_id;
     const char *const *groups;
+    const char **word;
+    int i;
 
-    APR_ARRAY_PUSH(argv, const char *) = apr_pstrdup(p, path);
+    APR_ARRAY_PUSH(argv, const char *) = path;
     APR_ARRAY_PUSH(argv, const char *) = "-t";
     APR_ARRAY_PUSH(argv, const char *) = apr_psprintf(p, "%d", l->table);
     APR_ARRAY_PUSH(argv, const char *) = "-n";
@@ -222,8 +225,11 @@ static const char **make_argv(const launchers_t *l, const char *path)
     }
     if (ap_unixd_config.chroot_dir) {
         APR_ARRAY_PUSH(argv, const char *) = "-r";
-        APR_ARRAY_PUSH(argv, const char *) =
-            apr_pstrdup(p, ap_unixd_config.chroot_dir);
+        APR_ARRAY_PUSH(argv, const char *) = ap_unixd_config.chroot_dir;
+    }
+    for (i = 0; i < argv->nelts; i++) {
+        word = &APR_ARRAY_IDX(argv, i, const char *);
+        *word = apr_pstrdup(p, *word);
     }
     APR_ARRAY_PUSH(argv, const char *) = NULL;
     return (const char **)argv->elts;

@@ -58,8 +58,9 @@ END
 };
 
 # A request waits in the queue while a restart comes, and then the launchers
-# of its generation die: another one is started for it.
-push @sections, sub {
+# of its generation die: another one is started for it, even where the restart
+# has loaded other modules before ours, so that ours lie elsewhere in memory.
+push @sections, map { my @more = @$_; sub {
     my $own = CGITest::Server->start;
     my @old = $own->launchers;
     my $launchers = @old;
@@ -69,17 +70,26 @@ push @sections, sub {
         $c->send($c->format_request('GET', '/engine/hello', close => 1));
         $c;
     } 1 .. 3;
+    my $slow = CGITest::HTTP->new(%{$own->where});
+    $slow->send($slow->format_request('GET', '/engine/slow?body=4', close => 1));
     sleep 0.5;
+    $own->_write($own->root . '/httpd.conf', join '', (map {
+        "LoadModule ${_}_module " . $own->module_dir . "/mod_$_.so\n"
+    } @more), slurp($own->root . '/httpd.conf'));
     ok($own->graceful, 'a graceful restart while requests wait');
     kill 'KILL', @old;
     is($_->response(seconds => 10)->body, "hello\n",
         'a request of before is answered') for @waiting;
+    my @odd = grep { !/^[^\0]+\0-t\0\d+\0-n\0\d\0(?:-u\0|\z)/ }
+        map { slurp("/proc/$_/cmdline") } $own->launchers;
+    is(join('; ', @odd), '', 'by a launcher that was started as all are');
+    is($slow->response(seconds => 10)->body, "first\nlast\n",
+        'and a slow one');
     ok(hello($own), 'and the next one too');
     ok(wait_until(15, sub { $own->launchers == $launchers }),
         'then the launcher of before ends');
     is_deeply([$own->stop], [], 'nothing is left after the stop');
-};
-
+} } [], [qw(dav rewrite ssl proxy)];
 # The same when they died before the restart.
 push @sections, sub {
     my $own = CGITest::Server->start;

@@ -204,7 +204,7 @@ push @sections, sub {
     my @id = map { $h->begin('GET', $_) } "/engine/slow?head=60&$tag[0]",
         "/engine/slow?body=60&$tag[1]", "/engine/slow?head=60&trap=1&$tag[2]",
         "/engine/drip?n=60&ms=50&$tag[3]";
-    ok(runs($_), 'E6 a stream\'s script runs') for @tag;
+    ok(runs($_), 'E6 a stream\'s script runs') for reverse @tag;
     my $start = time;
     $h->reset($id[$_]) for 0 .. 2;
     ok(gone($tag[0], 2), 'E6 RST_STREAM before the header: script ended');
