@@ -243,12 +243,36 @@ static int forget_type(request_rec *r)
     return OK;
 }
 
+/* The methods of AllowMethods, for the header Allow. */
+static const char *allowed_methods(const request_rec *r)
+{
+    const char *list = NULL;
+    int i;
+
+    for (i = 0; i < METHODS; i++) {
+        if (r->allowed & (AP_METHOD_BIT << i)) {
+            list = apr_pstrcat(r->pool, list ? list : "", list ? ", " : "",
+                               i == M_GET ? "GET, HEAD"
+                                          : ap_method_name_of(r->pool, i),
+                               NULL);
+        }
+    }
+    return list;
+}
+
 /* Whoever handles the request: mod_dir and others may have merged it with one
  * that had its own idea of the same variables. */
 static void insert_filter(request_rec *r)
 {
+    const request_rec *prev = r->prev;
+
     if (config_of(r)->choice) {
         cgiroute_keep_environment(r);
+    }
+    /* httpd gives Allow to its own page of a 405, not to one by URL */
+    if (prev && prev->status == HTTP_METHOD_NOT_ALLOWED && prev->allowed &&
+        config_of(prev)->choice) {
+        apr_table_setn(r->err_headers_out, "Allow", allowed_methods(prev));
     }
 }
 

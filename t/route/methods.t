@@ -23,6 +23,10 @@ CGIRoute "^/plain" "show" dir="@TREE@/cgi"
 <CGIRoute "^/trace" "show" dir="@TREE@/cgi">
     AllowMethods GET TRACE
 </CGIRoute>
+<CGIRoute "^/page" "show" dir="@TREE@/cgi">
+    AllowMethods GET HEAD POST
+    ErrorDocument 405 /plain/page
+</CGIRoute>
 <CGIRoute "^/except" "show" dir="@TREE@/cgi">
     <LimitExcept GET HEAD POST>
         Require all denied
@@ -48,7 +52,7 @@ CGIRoute "^/plain" "show" dir="@TREE@/cgi"
 EOC
 my $port = $httpd->port;
 
-plan tests => 25;
+plan tests => 29;
 
 sub is {
     my ($got, $expected, $name) = @_;
@@ -90,6 +94,14 @@ is($response->{status} . allowed($response), '405GET,HEAD,POST',
 is(request($port, 'TRACE', '/trace')->{status}, 200, 'AllowMethods TRACE');
 $response = request($port, 'PUT', '/trace');
 is(allowed($response), 'GET,HEAD,TRACE', 'then Allow has it');
+
+# A page of one's own, which httpd gets by a redirect inside
+for my $method (qw(PUT TRACE)) {
+    $response = request($port, $method, '/page');
+    is($response->{status} . ' ' . allowed($response), '405 GET,HEAD,POST',
+        "$method, and ErrorDocument is a URL");
+    is(vars($response)->{PATH_INFO}, '/page', 'which answers');
+}
 
 # As it is for the other methods, <LimitExcept> makes a 403.
 is(request($port, $_, '/except')->{status}, 403, "$_ and <LimitExcept>")
