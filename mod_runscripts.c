@@ -295,7 +295,8 @@ static int run_instead(request_rec *r, const char *script,
     state = apr_pcalloc(r->pool, sizeof(*state));
     state->script = r->filename;
     ap_set_module_config(r->request_config, &runscripts_module, state);
-    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+    /* a sub-request may only want to know the file: PATH_TRANSLATED */
+    ap_log_rerror(APLOG_MARK, r->main ? APLOG_TRACE1 : APLOG_DEBUG, 0, r,
                   "%s is run by %s, path info \"%s\"", r->uri, script,
                   r->path_info ? r->path_info : "");
     return OK;

@@ -40,7 +40,7 @@ sub expected {
 }
 
 my $count = (keys %foo) * (keys %scripts) * (keys %urls) * @methods;
-plan tests => $count + 23;
+plan tests => $count + 24;
 
 my $httpd = PrivateHttpd->start(conf => <<'EOC');
 <Directory "@DIR@/htdocs">
@@ -148,3 +148,9 @@ ok(request($httpd->port, 'GET', '/off/foo.doit')->{body} eq "text\n");
 # HTTP/1.0 without Host
 ok(ran(RunScripts::raw($httpd->port, "GET /none-doit/foo HTTP/1.0\r\n\r\n"))
         eq 'foo.doit|/none-doit/foo||GET');
+# A path info that is itself the URL of a script is no second run in the log.
+my $before = length $httpd->error_log;
+request($httpd->port, 'GET', '/none-doit/foo/none-doit/foo/x');
+my @said = substr($httpd->error_log, $before) =~ /^.* is run by .*$/mg;
+print map { "# $_\n" } @said;
+ok(@said == 1);
