@@ -232,7 +232,6 @@ route_match_e route_pattern_match(apr_pool_t *p,
         return ROUTE_MATCH_NO;
     }
     m->subject = apr_pstrmemdup(p, subject, length);
-    m->start = offsets[0];
     m->end = offsets[1];
     m->groups = pattern->groups;
     m->offsets = offsets;

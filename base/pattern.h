@@ -18,7 +18,7 @@ typedef struct route_pattern_t route_pattern_t;
 /** Where one match lies in its subject. */
 typedef struct route_match_t {
     const char *subject;
-    apr_size_t start, end;     /* of the whole match, in bytes */
+    apr_size_t end;            /* of the whole match, in bytes */
     int groups;                /* group 0 included */
     const apr_size_t *offsets; /* 2 a group; ROUTE_NO_OFFSET: took no part */
 } route_match_t;

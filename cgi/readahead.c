@@ -209,14 +209,15 @@ apr_size_t cgi_input_read_ahead(cgi_input_t *in, apr_size_t size)
 {
     apr_socket_t *socket;
     apr_size_t have, n;
-    apr_bucket *b = NULL, *piped;
+    apr_bucket *b, *piped;
     apr_os_sock_t fd;
     int waiting;
 
-    if (in->q->options->dir->read_ahead && !in->q->c->master &&
-        cgi_input_knows_core(&core_module)) {
-        b = find_socket(in->q->c, &have, &socket);
+    if (!in->q->options->dir->read_ahead || in->q->c->master ||
+        !cgi_input_knows_core(&core_module)) {
+        return size;
     }
+    b = find_socket(in->q->c, &have, &socket);
     if (!b || have >= size || apr_os_sock_get(&fd, socket) != APR_SUCCESS ||
         ioctl(fd, FIONREAD, &waiting) || waiting <= 0) {
         return size; /* the filter will find out for itself */

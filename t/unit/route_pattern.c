@@ -30,7 +30,7 @@ static void yes(const char *regex, const char *subject, int start, int end)
     route_match_t m = {0};
     route_match_e result = match(regex, subject, &m);
 
-    tap_ok(result == ROUTE_MATCH_YES && m.start == (apr_size_t)start &&
+    tap_ok(result == ROUTE_MATCH_YES && m.offsets[0] == (apr_size_t)start &&
                m.end == (apr_size_t)end,
            "C1: %s on %s: %d to %d", regex, subject, start, end);
 }
