@@ -113,6 +113,17 @@ static inline void cgi_compat_set_etag(request_rec *r, apr_file_t *file)
 #endif
 }
 
+/** Has core's output filter kept something that the client has not taken? */
+static inline int cgi_compat_output_waits(const conn_rec *c)
+{
+#if CGI_COMPAT_GATE
+    return c->data_in_output_filters;
+#else
+    (void)c;
+    return 0;
+#endif
+}
+
 /** The bytes from which core's output filter waits for the client. */
 static inline apr_size_t cgi_compat_flush_max(const server_rec *s)
 {

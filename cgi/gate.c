@@ -152,9 +152,9 @@ static apr_status_t give_core(cgi_gate_t *gate, ap_filter_t *next,
     apr_status_t rv = APR_SUCCESS;
 
     do {
-        if (c->data_in_output_filters) {
+        if (cgi_compat_output_waits(c)) {
             rv = next->frec->filter_func.out_func(next, NULL);
-            if (rv != APR_SUCCESS || c->data_in_output_filters) {
+            if (rv != APR_SUCCESS || cgi_compat_output_waits(c)) {
                 break;
             }
             gate->moved = 1;
@@ -306,14 +306,14 @@ int cgi_gate_takes(const cgi_gate_t *gate)
         return 0;
     }
     return c->master ? apr_atomic_read32(&gate->flight->bytes) < FLIGHT_MAX
-                     : !c->data_in_output_filters && is_writable(c);
+                     : !cgi_compat_output_waits(c) && is_writable(c);
 }
 
 int cgi_gate_is_clear(const cgi_gate_t *gate)
 {
     return !gate->filter || (APR_BRIGADE_EMPTY(gate->waiting) &&
                              (gate->q->c->master || is_async ||
-                              !gate->q->c->data_in_output_filters));
+                              !cgi_compat_output_waits(gate->q->c)));
 }
 
 cgi_outcome_e cgi_gate_push(cgi_gate_t *gate)

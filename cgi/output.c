@@ -13,6 +13,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "cgi/compat.h"
 #include "cgi/output.h"
 
 CGI_EXEC_USE_LOG;
@@ -45,7 +46,7 @@ cgi_outcome_e cgi_output_init(cgi_output_t *out, cgi_request_t *q)
     out->length_left = out->unread = -1;
     out->bb = apr_brigade_create(r->pool, q->c->bucket_alloc);
     /* The client of a pipeline that does not take the response before. */
-    if (q->c->data_in_output_filters && !r->main) {
+    if (cgi_compat_output_waits(q->c) && !r->main) {
         cgi_gate_insert(&out->gate, q);
     }
     if (!q->nph) {
