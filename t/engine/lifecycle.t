@@ -51,7 +51,8 @@ for my $way (@ways) {
     my $state = sub {
         my %count = (zombies => 0, scripts => 0, launcher => 0);
         for my $launcher (server()->launchers) {
-            $count{launcher} += () = fds_of($launcher);
+            my %open = fds_of($launcher);
+            $count{launcher} += keys %open;
             for (children_of($launcher)) {
                 $count{state($_) eq 'Z' ? 'zombies' : 'scripts'}++;
             }

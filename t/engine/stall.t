@@ -187,7 +187,9 @@ is(shift @got, $numbers, "E $_: after a pause, all of it") for @kinds;
     @kinds);
 is(shift @got, 'the same', "E $_: 30 MB sent before any read") for @kinds;
 
-# What stalled clients hold: the script waits, not the data.
+# What stalled clients hold: the script waits, not the data. With prefork each
+# is in a process of its own, which has its first request's memory besides.
+my $most = $h2 ? 300 : 1000;
 {
     my $private = sub {
         my $sum = 0;
@@ -203,7 +205,7 @@ is(shift @got, 'the same', "E $_: 30 MB sent before any read") for @kinds;
         for @stalled;
     sleep 2;
     my $each = ($private->() - $before) / 30;
-    cmp_ok($each, '<', 300, 'E a client that does not read holds little: '
+    cmp_ok($each, '<', $most, 'E a client that does not read holds little: '
         . int($each) . ' KiB');
 }
 
