@@ -323,6 +323,9 @@ says('/plain/ids', "$nobody $nogroup $nogroup", 'the others are there');
 ok(wait_until(30, sub { !privileged() }), 'L3: no launcher stays root');
 put($file, $text);
 ok($s->graceful, '(and back)');
+# A worker of before may take a connection still.
+ok(wait_until(30, sub { privileged() && ask('/user/ids')->status == 200 }),
+    'L3: and one does again');
 
 $tag = tag_of();
 $c = running("/long/stay?$tag");
