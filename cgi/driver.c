@@ -678,7 +678,7 @@ void cgi_driver_step(cgi_driver_t *d, const struct pollfd pfd[CGI_ON_MAX],
         script_ended(d, now);
     }
     if (pfd[CGI_ON_STDIN].revents & (POLLERR | POLLHUP) &&
-        d->script.stdin_fd >= 0 && d->phase < CGI_PHASE_SEND) {
+        d->script.stdin_fd >= 0 && d->phase != CGI_PHASE_DONE) {
         stdin_closed(d);
     }
     if (d->phase != CGI_PHASE_DONE) {

@@ -37,7 +37,7 @@ enum { CLIENT = 10, STDIN, STDOUT, STDERR, CONTROL, PLACE };
 static struct {
     char out[64], ctl[64], err[64], in[64], place[16];
     int reset, closed, data, writable, room, stdin_closed;
-    int takes, clear, probe, ask, unread, bound;
+    int takes, clear, rest, probe, ask, unread, bound;
     int body, spool, limit, nopoll, stderr_file, redirect, begun_status;
     int starting, waiting, start_fails, exiting, hung;
     apr_time_t now;
@@ -382,6 +382,9 @@ int cgi_output_is_open(const cgi_output_t *out)
 cgi_outcome_e cgi_output_end(cgi_output_t *out)
 {
     out->pending = 0;
+    if (f.rest) {
+        f.takes = f.clear = 0;
+    }
     say("end");
     return CGI_WENT_ON;
 }
@@ -776,6 +779,7 @@ static void run(const case_t *c)
     f.start_fails = strchr(s, 'x') != NULL; /* no launcher can be asked */
     f.exiting = strchr(s, 'y') != NULL;     /* /proc shows it is ending */
     f.ask = strchr(s, 'k') != NULL;         /* the kernel can ask */
+    f.rest = strchr(s, 'z') != NULL;        /* the client is slow at the end */
     if (strchr(s, 'p')) {
         f.takes = f.clear = 0; /* it takes not even the response before */
     }
@@ -1008,6 +1012,14 @@ static const case_t cases[] = {
      "start error:503 scriptlog leave-running", 503},
     {"total= begins with the place", "lwT",
      "+4000 place:r|ctl:S +4900|out:HBE ctl:SX.", "start leave end", 0},
+    {"all is said, and not all is sent", "z", "out:HBE ctl:SX.|+1000|cli:W",
+     "start end", 0},
+    {"the client resets while the rest is sent", "z", "out:HBE ctl:SX.|cli:R",
+     "start end left", 0},
+    {"total= while the rest is sent", "zT", "out:HBE ctl:SX.|+5001",
+     "start end error:504 scriptlog cut-now", 0},
+    {"the rest is sent, and the client's body stops", "zb",
+     "ctl:S in:m|out:HBE stdin:c ctl:X.|+1000|cli:W", "start input end", 0},
     {"no body before the script runs", "b", "ctl:P cli:d in:m|out:E ctl:F.",
      "start error:403 scriptlog", 403},
     {"the response before is not taken at first", "p",
