@@ -36,7 +36,7 @@
 /* So many reads empty any pipe, whatever its size. */
 #define READS_MAX 256
 
-/* ---- failures ---- */
+/* ---- what the launcher says ---- */
 
 /* Take in what the launcher has said. @return as cgi_script_listen() */
 static int listen_to(cgi_driver_t *d)
@@ -54,6 +54,8 @@ static int listen_to(cgi_driver_t *d)
     }
     return said;
 }
+
+/* ---- failures ---- */
 
 /* Nothing is wanted of the script any more. */
 static void end_script(cgi_driver_t *d)
@@ -504,11 +506,11 @@ static void watch(struct pollfd *pfd, int fd, int events)
     pfd->revents = 0;
 }
 
-/* Does the client not take what the script says, so that the script perhaps
- * does not take what the client sends? Then it goes into a file. */
-static int wants_store(const cgi_driver_t *d, int takes)
+/* If the client does not take what the script says, the script perhaps does
+ * not take what the client sends: could that go into a file? */
+static int can_store(const cgi_driver_t *d)
 {
-    return !takes && d->input.state == CGI_INPUT_TO_SCRIPT && !d->input.eos;
+    return d->input.state == CGI_INPUT_TO_SCRIPT && !d->input.eos;
 }
 
 apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
@@ -517,7 +519,7 @@ apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
     apr_time_t *at = d->times.at;
     const cgi_script_t *script = &d->script;
     int takes = cgi_output_takes(&d->output);
-    int store = wants_store(d, takes);
+    int store = !takes && can_store(d);
     int running = d->phase < CGI_PHASE_SEND;
     int sends = running ? !takes : !cgi_output_is_clear(&d->output);
 
@@ -642,8 +644,8 @@ static void step_client(cgi_driver_t *d, const struct pollfd *pfd,
               pfd[CGI_ON_STDIN].revents)) {
         move_input(d, 0, now);
     }
-    else if ((client & POLLIN || d->client.closed) &&
-             wants_store(d, cgi_output_takes(&d->output))) {
+    else if ((client & POLLIN || d->client.closed) && can_store(d) &&
+             !cgi_output_takes(&d->output)) {
         move_input(d, 1, now);
     }
     else if (client & POLLRDHUP) {

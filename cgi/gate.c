@@ -254,6 +254,11 @@ void cgi_gate_register(void)
                                      AP_FTYPE_NETWORK - 1);
 }
 
+void cgi_gate_child_init(void)
+{
+    (void)ap_mpm_query(AP_MPMQ_IS_ASYNC, &is_async);
+}
+
 void cgi_gate_insert(cgi_gate_t *gate, cgi_request_t *q)
 {
     conn_rec *c = q->c;
@@ -276,7 +281,6 @@ void cgi_gate_insert(cgi_gate_t *gate, cgi_request_t *q)
     if (c->master && !gate->flight) {
         gate->flight = flight_make();
     }
-    (void)ap_mpm_query(AP_MPMQ_IS_ASYNC, &is_async);
     gate->filter = ap_add_output_filter_handle(frec, gate, q->r, c);
 }
 
@@ -321,7 +325,7 @@ cgi_outcome_e cgi_gate_push(cgi_gate_t *gate)
     apr_status_t rv;
 
     if (!gate->filter) {
-        return CGI_WENT_ON; /* no part of the response is known yet */
+        return CGI_WENT_ON; /* nothing waits in it */
     }
     rv = give(gate, gate->filter->next, gate->waiting);
     return rv == APR_SUCCESS && !gate->q->c->aborted ? CGI_WENT_ON : CGI_LEFT;

@@ -27,6 +27,9 @@ typedef struct cgi_gate_t {
 /** Tell httpd of the filter. At register_hooks. */
 void cgi_gate_register(void);
 
+/** Ask httpd how it writes. Run in each worker, at child_init. */
+void cgi_gate_child_init(void);
+
 /** Put the gate into the connection of q, unless it is there; where the
  * connection's end is not one that can be understood, there is none. */
 void cgi_gate_insert(cgi_gate_t *gate, cgi_request_t *q);

@@ -97,6 +97,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     (void)pchild;
     cgi_launch_child_init();
     cgi_script_child_init();
+    cgi_gate_child_init();
     cgi_admission_child_init(s);
 }
 

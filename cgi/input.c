@@ -243,18 +243,9 @@ static ssize_t put(cgi_input_t *in, int fd, apr_size_t max)
  * it for a read that waits, which ours do not. */
 static void send_continue(cgi_request_t *q)
 {
-    request_rec *r = q->r;
-    const char *line = r->status_line;
-    int status = r->status;
-
-    if (!r->expecting_100) {
-        return;
+    if (q->r->expecting_100) {
+        cgi_request_interim(q, HTTP_CONTINUE);
     }
-    r->status = HTTP_CONTINUE;
-    r->status_line = NULL;
-    ap_send_interim_response(r, 0);
-    r->status = status;
-    r->status_line = line;
 }
 
 /* Put what was collected into the file. */
@@ -414,13 +405,6 @@ void cgi_input_refused(cgi_input_t *in)
     }
 }
 
-static void end_body(cgi_input_t *in)
-{
-    apr_brigade_cleanup(in->bb);
-    in->state = CGI_INPUT_DONE;
-    in->more = 0;
-}
-
 /* As write(): pass on from the file. */
 static ssize_t put_from_file(cgi_input_t *in, int fd)
 {
@@ -470,7 +454,7 @@ static apr_size_t pass_on(cgi_input_t *in, int fd)
     moved += (apr_size_t)in->length;
     consume(in, (apr_size_t)in->length);
     if (in->eos) {
-        end_body(in);
+        cgi_input_finish(in);
     }
     return moved;
 }

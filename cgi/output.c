@@ -163,9 +163,7 @@ void cgi_output_bound(cgi_output_t *out, int n)
 
 int cgi_output_probe(cgi_output_t *out, apr_time_t since)
 {
-    request_rec *r = out->q->r;
-    const char *line = r->status_line;
-    int status = r->status;
+    const request_rec *r = out->q->r;
 
     if (out->begun) {
         return out->sent_at > since || !cgi_gate_is_clear(&out->gate);
@@ -174,11 +172,7 @@ int cgi_output_probe(cgi_output_t *out, apr_time_t since)
         r->proto_num < HTTP_VERSION(1, 1)) {
         return 0;
     }
-    r->status = HTTP_PROCESSING;
-    r->status_line = NULL;
-    ap_send_interim_response(r, 0);
-    r->status = status;
-    r->status_line = line;
+    cgi_request_interim(out->q, HTTP_PROCESSING);
     return 1;
 }
 

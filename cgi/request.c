@@ -1,49 +1,48 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * How parts of a request fail.
+ * How parts of a request fail, and what they share besides.
  */
 
 #include <stdarg.h>
 
 #include "apr_strings.h"
 
+#include "http_protocol.h"
+
 #include "cgi/request.h"
 
 CGI_EXEC_USE_LOG;
 
-static cgi_outcome_e fail(cgi_request_t *q, int level, int status,
-                          apr_status_t rv, const char *text)
+static void fail(cgi_request_t *q, int level, int status, apr_status_t rv,
+                 const char *fmt, va_list args)
 {
-    q->failure.level = level;
     q->failure.status = status;
+    q->failure.level = level;
     q->failure.rv = rv;
-    q->failure.text = text;
-    return CGI_FAILED;
+    q->failure.text = apr_pvsprintf(q->r->pool, fmt, args);
 }
 
 cgi_outcome_e cgi_fail(cgi_request_t *q, int status, apr_status_t rv,
                        const char *fmt, ...)
 {
-    const char *text;
     va_list args;
 
     va_start(args, fmt);
-    text = apr_pvsprintf(q->r->pool, fmt, args);
+    fail(q, APLOG_ERR, status, rv, fmt, args);
     va_end(args);
-    return fail(q, APLOG_ERR, status, rv, text);
+    return CGI_FAILED;
 }
 
 cgi_outcome_e cgi_reject(cgi_request_t *q, int status, apr_status_t rv,
                          const char *fmt, ...)
 {
-    const char *text;
     va_list args;
 
     va_start(args, fmt);
-    text = apr_pvsprintf(q->r->pool, fmt, args);
+    fail(q, APLOG_INFO, status, rv, fmt, args);
     va_end(args);
-    return fail(q, APLOG_INFO, status, rv, text);
+    return CGI_FAILED;
 }
 
 cgi_outcome_e cgi_overload(cgi_request_t *q, apr_status_t rv, const char *what)
@@ -55,7 +54,24 @@ cgi_outcome_e cgi_overload(cgi_request_t *q, apr_status_t rv, const char *what)
 
 cgi_outcome_e cgi_answer(cgi_request_t *q, int status)
 {
-    return fail(q, -1, status, 0, NULL);
+    q->failure.status = status;
+    q->failure.level = -1;
+    q->failure.rv = APR_SUCCESS;
+    q->failure.text = NULL;
+    return CGI_FAILED;
+}
+
+void cgi_request_interim(const cgi_request_t *q, int status)
+{
+    request_rec *r = q->r;
+    const char *final_line = r->status_line;
+    int final = r->status;
+
+    r->status = status;
+    r->status_line = NULL;
+    ap_send_interim_response(r, 0);
+    r->status = final;
+    r->status_line = final_line;
 }
 
 void cgi_request_log(const cgi_request_t *q)

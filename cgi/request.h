@@ -59,6 +59,9 @@ cgi_outcome_e cgi_overload(cgi_request_t *q, apr_status_t rv,
 /** The request is answered with a status of httpd's, and that is all. */
 cgi_outcome_e cgi_answer(cgi_request_t *q, int status);
 
+/** Send a response that is not the final one, 100 to 199, without fields. */
+void cgi_request_interim(const cgi_request_t *q, int status);
+
 /** Write a failure into the error log. */
 void cgi_request_log(const cgi_request_t *q);
 
