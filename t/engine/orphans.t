@@ -9,16 +9,6 @@ use CGITest;
 use CGITest::HTTP;
 use CGITest::Proc qw(processes_with alive wait_until);
 
-# Start a request and wait until its script runs.
-sub begin {
-    my ($server, $target) = @_;
-    my $tag = tag_of();
-    my $c = CGITest::HTTP->new(%{$server->where});
-    $c->send($c->format_request('GET', "$target&$tag"));
-    runs($tag) or die "no script for $target\n";
-    return ($c, $tag);
-}
-
 # Kill all launchers, and wait for those that follow.
 sub kill_launchers {
     my ($server) = @_;
@@ -45,8 +35,8 @@ my @sections;
 # the script, and the end of the script the request.
 push @sections, sub {
     my $own = CGITest::Server->start;
-    my ($drip, $drip_tag) = begin($own, '/engine/drip?n=120&ms=100');
-    my ($left, $left_tag) = begin($own, '/engine/slow?head=60&trap=1');
+    my ($drip, $drip_tag) = begin_script($own, '/engine/drip?n=120&ms=100');
+    my ($left, $left_tag) = begin_script($own, '/engine/slow?head=60&trap=1');
     for (1 .. 2) {
         ok(kill_launchers($own), 'the launchers are killed, others follow');
         sleep 0.5;
@@ -122,8 +112,8 @@ my %killed = (
 for my $how (sort keys %killed) {
     push @sections, sub {
         my $own = CGITest::Server->start;
-        my ($c, $tag) = begin($own, '/engine/slow?head=60&trap=1');
-        my ($d, $other) = begin($own, '/engine/children?wait=1');
+        my ($c, $tag) = begin_script($own, '/engine/slow?head=60&trap=1');
+        my ($d, $other) = begin_script($own, '/engine/children?wait=1');
         $killed{$how}->($own);
         is_gone($tag, 10, "$how: a script ends");
         is_gone($other, 10, "$how: so do the children of one");

@@ -10,16 +10,6 @@ use CGITest;
 use CGITest::HTTP;
 use CGITest::Proc qw(processes_with alive descendants_of wait_until);
 
-# Start a request and wait until its script runs.
-sub begin {
-    my ($server, $target) = @_;
-    my $tag = tag_of();
-    my $c = CGITest::HTTP->new(%{$server->where});
-    $c->send($c->format_request('GET', "$target&$tag"));
-    runs($tag) or die "no script for $target\n";
-    return ($c, $tag);
-}
-
 # Requests, each on a connection of its own, until the time; what failed.
 sub load {
     my ($server, $end, $target) = @_;
@@ -79,10 +69,10 @@ push @sections, sub {
 push @sections, sub {
     my $own = CGITest::Server->start;
     my @old = $own->launchers;
-    my @running = map { [begin($own, $_)] } '/engine/slow?body=4',
+    my @running = map { [begin_script($own, $_)] } '/engine/slow?body=4',
         '/engine/slow?head=4', '/engine/drip?n=40&ms=100',
         '/engineroute/slow?body=4';
-    my ($silent, $tag) = begin($own, '/engine/slow?head=60');
+    my ($silent, $tag) = begin_script($own, '/engine/slow?head=60');
     ok($own->graceful, 'B9 a graceful restart');
     ok(hello($own), 'B9 the new generation serves');
     is((grep { my $old = $_; !grep { $_ == $old } @old } $own->launchers) > 0,
@@ -105,7 +95,7 @@ push @sections, sub {
 # B9: graceful-stop lets them finish; stop does not.
 push @sections, sub {
     my $own = CGITest::Server->start;
-    my @running = map { [begin($own, $_)] } '/engine/slow?body=3',
+    my @running = map { [begin_script($own, $_)] } '/engine/slow?body=3',
         '/engine/slow?head=3', '/engineroute/drip?n=30&ms=100';
     my @tree = descendants_of($own->pid);
     $own->signal('WINCH');
@@ -122,7 +112,7 @@ push @sections, sub {
 };
 push @sections, sub {
     my $own = CGITest::Server->start;
-    my @running = map { [begin($own, $_)] } '/engine/slow?body=60',
+    my @running = map { [begin_script($own, $_)] } '/engine/slow?body=60',
         '/engine/slow?head=60', '/engine/slow?head=60&trap=1',
         '/engineroute/drip?n=600&ms=100', '/engine/children?wait=1',
         '/engine/rawdrip?n=600&ms=100';
@@ -144,7 +134,7 @@ push @sections, sub {
 push @sections, sub {
     my $own = CGITest::Server->start;
     my @old = $own->launchers;
-    my @running = map { [begin($own, $_)] } '/engine/slow?body=60',
+    my @running = map { [begin_script($own, $_)] } '/engine/slow?body=60',
         '/engine/slow?head=60&trap=1';
     my $mark = $own->mark;
     $own->signal('HUP');
@@ -162,7 +152,7 @@ push @sections, sub {
 push @sections, sub {
     my $own = CGITest::Server->start(conf => 'MaxConnectionsPerChild '
         . (CGITest::Server->default_mpm eq 'prefork' ? 5 : 50));
-    my @running = map { [begin($own, '/engine/slow?body=3')] } 1 .. 4;
+    my @running = map { [begin_script($own, '/engine/slow?body=3')] } 1 .. 4;
     my $until = $own->root . '/stop';
     my ($seen, @load) = parallel(sub {
         my %seen;
@@ -198,7 +188,7 @@ push @sections, sub {
 # All of httpd is killed: what it had started does not live on.
 push @sections, sub {
     my $own = CGITest::Server->start;
-    my ($c, $tag) = begin($own, '/engine/slow?head=60&trap=1');
+    my ($c, $tag) = begin_script($own, '/engine/slow?head=60&trap=1');
     my @launchers = $own->launchers;
     my @httpd = ($own->pid, $own->workers);
     kill 'KILL', @httpd;

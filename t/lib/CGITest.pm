@@ -23,7 +23,7 @@ use CGITest::Server;
 our @EXPORT = qw(server once get text_of show escape unescape hexed where
                  tag_of gone is_gone ends_within end_scripts lines_like
                  none_like within emit parallel sections
-                 runs);
+                 runs begin_script);
 
 my $tag_number = 0;
 
@@ -214,6 +214,17 @@ sub sections {
 sub runs {
     my ($tag, $seconds) = @_;
     return wait_until($seconds || 30, sub { processes_with($tag) });
+}
+
+# Start a request, of a URL with a query, and wait until its script runs. The
+# connection, and the script's tag.
+sub begin_script {
+    my ($server, $target) = @_;
+    my $tag = tag_of();
+    my $c = CGITest::HTTP->new(%{$server->where});
+    $c->send($c->format_request('GET', "$target&$tag"));
+    runs($tag) or die "no script for $target\n";
+    return ($c, $tag);
 }
 
 # Log lines since a mark that match.

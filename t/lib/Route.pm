@@ -8,7 +8,7 @@ use PrivateHttpd;
 use RunScripts ();
 use base 'Exporter';
 our @EXPORT = qw(routes refused show show_script vars request tree escape
-                 log_of);
+                 log_of is);
 
 BEGIN { *request = \&RunScripts::request; *tree = \&RunScripts::tree }
 
@@ -33,6 +33,14 @@ sub routes {
     my $httpd = PrivateHttpd->start(conf => $conf, %arg);
     $httpd->{tree} = $tree;
     return $httpd;
+}
+
+# One check, which says what it got; undef is "none".
+sub is {
+    my ($got, $expected, $name) = @_;
+    $got = defined $got ? $got : 'none';
+    print "# $name: $got, not $expected\n" if $got ne $expected;
+    Apache::Test::ok($got eq $expected);
 }
 
 # What httpd says when it refuses that configuration; '' when it accepts it.

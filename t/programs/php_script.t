@@ -41,11 +41,6 @@ EOC
 symlink $php, "$httpd->{tree}/cgi/php" or die "symlink: $!";
 my $port = $httpd->port;
 
-sub is {
-    my ($got, $expected, $name) = @_;
-    print "# $name: $got, not $expected\n" if $got ne $expected;
-    ok($got eq $expected);
-}
 sub body { return request($port, 'GET', shift)->{body} }
 
 is(body('/page'), "PAGE page.doit 200  \n", '#! under mod_runscripts');

@@ -54,13 +54,6 @@ my $port = $httpd->port;
 
 plan tests => 29;
 
-sub is {
-    my ($got, $expected, $name) = @_;
-    $got = defined $got ? $got : 'none';
-    print "# $name: $got, not $expected\n" if $got ne $expected;
-    ok($got eq $expected);
-}
-
 # The methods of a response's Allow, in order.
 sub allowed {
     my $allow = $_[0]{header}{allow} // return 'none';

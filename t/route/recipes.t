@@ -38,12 +38,6 @@ my $port = $httpd->port;
 
 plan tests => 23;
 
-sub is {
-    my ($got, $expected, $name) = @_;
-    $got = defined $got ? $got : 'none';
-    print "# $name: $got, not $expected\n" if $got ne $expected;
-    ok($got eq $expected);
-}
 sub body { return request($port, 'GET', shift)->{body} }
 
 is(scalar @recipes, 4, 'recipes');

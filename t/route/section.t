@@ -204,13 +204,6 @@ my $joe = 'Basic ' . encode_base64('joe:secret', '');
 
 plan tests => 80;
 
-sub is {
-    my ($got, $expected, $name) = @_;
-    $got = defined $got ? $got : 'none';
-    print "# $name: $got, not $expected\n" if $got ne $expected;
-    ok($got eq $expected);
-}
-
 # Merging: <Directory>, <Location>, section, <If>
 my $response = request($port, 'GET', '/order/foo');
 is($response->{header}{'x-order'}, 'directory, location, section', 'order');
