@@ -727,7 +727,7 @@ int cgi_driver_end(cgi_driver_t *d, apr_time_t now)
     cgi_scriptlog_end(d->log);
     d->log = NULL;
     cgi_output_release(&d->output);
-    cgi_input_release(&d->input);
+    cgi_input_finish(&d->input);
     end_script(d);
     return d->status;
 }

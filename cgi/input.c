@@ -499,10 +499,6 @@ void cgi_input_finish(cgi_input_t *in)
 {
     in->state = CGI_INPUT_DONE;
     in->more = 0;
-}
-
-void cgi_input_release(cgi_input_t *in)
-{
     if (in->bb) {
         apr_brigade_cleanup(in->bb);
     }

@@ -73,11 +73,8 @@ cgi_outcome_e cgi_input_store(cgi_input_t *in, apr_size_t *moved);
 /** Take in what the client has sent already, for ScriptLog. */
 void cgi_input_peek(cgi_input_t *in);
 
-/** Nothing more is to be passed on. */
+/** Nothing more is to be passed on: let go of the data, and of the file. */
 void cgi_input_finish(cgi_input_t *in);
-
-/** Let go of the data, and of the file. */
-void cgi_input_release(cgi_input_t *in);
 
 /* readahead.c */
 

@@ -460,11 +460,6 @@ void cgi_input_peek(cgi_input_t *in)
     say("peek");
 }
 
-void cgi_input_release(cgi_input_t *in)
-{
-    (void)in;
-}
-
 static cgi_outcome_e input(cgi_input_t *in, apr_size_t *moved)
 {
     char c = take(f.in);
