@@ -11,10 +11,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/life.h"
 #include "base/limit.h"
 
-/* Whether a process lives is asked no more often than this. */
-#define CHECK_INTERVAL apr_time_from_msec(100)
 /* Who waits looks again for what nobody could tell: a process was killed. */
 #define AGAIN apr_time_from_sec(1)
 /* The same for the first in the queue while a script is being ended. */
@@ -68,13 +67,11 @@ typedef struct scope_t {
 } scope_t;
 
 struct cgi_limits_t {
-    pid_t maker; /* the parent */
-    int fd;      /* of the memory; process n locks its byte n - 1 */
+    pid_t maker;     /* the parent */
+    cgi_life_t life; /* whose file is the memory */
     void *memory;
     apr_size_t size;
-    uint32_t me; /* number of this process; 0: has not joined */
-    int nprocesses;
-    apr_time_t *checked; /* shared: when process n - 1 was seen alive */
+    int joined; /* 1: this process has joined */
     int nscopes;
     scope_t *scope;
 };
@@ -106,8 +103,8 @@ static apr_status_t destroy(void *data)
     if (l->memory != MAP_FAILED) {
         munmap(l->memory, l->size);
     }
-    if (l->fd >= 0) {
-        close(l->fd);
+    if (l->life.fd >= 0) {
+        close(l->life.fd);
     }
     return APR_SUCCESS;
 }
@@ -154,8 +151,8 @@ apr_status_t cgi_limits_create(cgi_limits_t **limits,
     int i, k;
 
     l->maker = getpid();
-    l->nprocesses = processes;
-    l->size = aligned((apr_size_t)processes * sizeof(*l->checked));
+    l->life.processes = processes;
+    l->size = aligned((apr_size_t)processes * sizeof(*l->life.checked));
     l->nscopes = list->nelts;
     l->scope = apr_pcalloc(p, (apr_size_t)l->nscopes * sizeof(*l->scope));
     for (i = 0; i < l->nscopes; i++) {
@@ -176,21 +173,22 @@ apr_status_t cgi_limits_create(cgi_limits_t **limits,
     }
 
     l->memory = MAP_FAILED;
-    l->fd = memfd_create("cgi-limits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    l->life.fd = memfd_create("cgi-limits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     apr_pool_cleanup_register(p, l, destroy, apr_pool_cleanup_null);
     /* No worker can take the memory away from the others. */
-    if (l->fd < 0 || ftruncate(l->fd, (off_t)l->size) ||
-        fcntl(l->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+    if (l->life.fd < 0 || ftruncate(l->life.fd, (off_t)l->size) ||
+        fcntl(l->life.fd, F_ADD_SEALS,
+              F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         return errno;
     }
     l->memory =
-        mmap(NULL, l->size, PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, 0);
+        mmap(NULL, l->size, PROT_READ | PROT_WRITE, MAP_SHARED, l->life.fd, 0);
     if (l->memory == MAP_FAILED) {
         return errno;
     }
     at = l->memory; /* all zero: free */
-    l->checked = (apr_time_t *)(void *)at;
-    at += aligned((apr_size_t)processes * sizeof(*l->checked));
+    l->life.checked = (apr_time_t *)(void *)at;
+    at += aligned((apr_size_t)processes * sizeof(*l->life.checked));
     for (i = 0; i < l->nscopes; i++) {
         scope_t *scope = &l->scope[i];
 
@@ -207,15 +205,6 @@ apr_status_t cgi_limits_create(cgi_limits_t **limits,
     }
     *limits = l;
     return APR_SUCCESS;
-}
-
-static void life_lock(struct flock *lock, uint32_t process)
-{
-    memset(lock, 0, sizeof(*lock));
-    lock->l_type = F_WRLCK;
-    lock->l_whence = SEEK_SET;
-    lock->l_start = (off_t)process - 1;
-    lock->l_len = 1;
 }
 
 static void lock_scope(scope_t *scope)
@@ -274,22 +263,7 @@ static void clear_process(scope_t *scope, uint32_t process, apr_time_t now)
 static int is_alive(cgi_limits_t *l, scope_t *scope, uint32_t process,
                     apr_time_t now)
 {
-    apr_time_t *checked;
-    struct flock lock;
-
-    /* What is in shared memory a worker may have written for any reason. */
-    if (process < 1 || process > (uint32_t)l->nprocesses) {
-        clear_process(scope, process, now);
-        return 0;
-    }
-    checked = &l->checked[process - 1];
-    if (process == l->me ||
-        now - __atomic_load_n(checked, __ATOMIC_RELAXED) < CHECK_INTERVAL) {
-        return 1;
-    }
-    life_lock(&lock, process);
-    if (fcntl(l->fd, F_GETLK, &lock) || lock.l_type != F_UNLCK) {
-        __atomic_store_n(checked, now, __ATOMIC_RELAXED);
+    if (cgi_life_is_alive(&l->life, process, now)) {
         return 1;
     }
     clear_process(scope, process, now);
@@ -391,7 +365,7 @@ static void take_place(cgi_turn_t *turn, scope_t *scope, int i, apr_time_t now)
     place->pid = PID_NONE;
     place->kill_ms = 0;
     place->time = now;
-    set_owner(&place->owner, turn->limits->me);
+    set_owner(&place->owner, turn->limits->life.me);
     turn->place = i;
 }
 
@@ -415,35 +389,27 @@ static void wake(const scope_t *scope, int entry)
 apr_status_t cgi_limits_join(cgi_limits_t *limits)
 {
     apr_time_t now = cgi_clock_now();
-    uint32_t n, process = 0;
-    struct flock lock;
+    apr_status_t rv;
     int i;
 
-    if (limits->me) {
+    if (limits->joined) {
         return APR_SUCCESS;
     }
-    for (n = 0; n < (uint32_t)limits->nprocesses; n++) {
-        /* Not all begin their search at the same end. */
-        process = ((uint32_t)getpid() + n) % (uint32_t)limits->nprocesses + 1;
-        life_lock(&lock, process);
-        if (!fcntl(limits->fd, F_SETLK, &lock)) {
-            break;
-        }
-    }
-    if (n == (uint32_t)limits->nprocesses) {
-        return APR_ENOMEM;
+    if ((rv = cgi_life_join(&limits->life)) != APR_SUCCESS) {
+        return rv;
     }
     for (i = 0; i < limits->nscopes; i++) {
         scope_t *scope = &limits->scope[i];
         int first;
 
         lock_scope(scope);
-        clear_process(scope, process, now); /* of the last with this number */
+        /* of the last with this number */
+        clear_process(scope, limits->life.me, now);
         first = first_waiting(limits, scope, now);
         unlock_scope(scope);
         wake(scope, first);
     }
-    limits->me = process;
+    limits->joined = 1;
     return APR_SUCCESS;
 }
 
@@ -474,7 +440,7 @@ cgi_turn_e cgi_limit_enter(cgi_turn_t *turn, cgi_limits_t *limits,
     turn->limit = NULL;
     turn->place = turn->entry = turn->wake_fd = -1;
     turn->again = AGAIN;
-    if (!limits->me) {
+    if (!limits->joined) {
         return CGI_TURN_REFUSED;
     }
     lock_scope(scope);
@@ -489,7 +455,7 @@ cgi_turn_e cgi_limit_enter(cgi_turn_t *turn, cgi_limits_t *limits,
         /* A word for the last who waited there. */
         (void)!read(turn->wake_fd, &stale, sizeof(stale));
         scope->entry[i].ticket = scope->counter->next_ticket++;
-        set_owner(&scope->entry[i].owner, limits->me);
+        set_owner(&scope->entry[i].owner, limits->life.me);
         if (first < 0 && any_ending(scope)) {
             turn->again = AGAIN_ENDING;
         }
@@ -599,6 +565,26 @@ int cgi_limit_retry_after(cgi_limits_t *limits, const cgi_limit_t *limit)
     unlock_scope(scope);
     t = apr_time_sec(t + APR_USEC_PER_SEC - 1);
     return t < 1 ? 1 : t > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : (int)t;
+}
+
+void cgi_limit_usage(cgi_limits_t *limits, const cgi_limit_t *limit,
+                     int *running, int *waiting)
+{
+    scope_t *scope = scope_of(limits, limit);
+    apr_time_t now = cgi_clock_now();
+    int i;
+
+    *running = *waiting = 0;
+    lock_scope(scope);
+    (void)first_waiting(limits, scope, now); /* clears what is left behind */
+    (void)find_place(limits, scope, now);
+    for (i = 0; i < scope->nplaces; i++) {
+        *running += scope->place[i].owner != OWNER_NONE;
+    }
+    for (i = 0; i < scope->nentries; i++) {
+        *waiting += scope->entry[i].owner != OWNER_NONE;
+    }
+    unlock_scope(scope);
 }
 
 unsigned int cgi_limit_count_refused(cgi_limits_t *limits,

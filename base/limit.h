@@ -102,6 +102,10 @@ void cgi_limit_leave(cgi_turn_t *turn, int ended);
  * @return seconds until a place may be had, as far as that can be known */
 int cgi_limit_retry_after(cgi_limits_t *limits, const cgi_limit_t *limit);
 
+/** How many places are taken, and how many requests wait for one. */
+void cgi_limit_usage(cgi_limits_t *limits, const cgi_limit_t *limit,
+                     int *running, int *waiting);
+
 /** Count a request that got no place.
  * @return how many there were since the last report, when a report is due:
  *         one in ten seconds; else 0 */

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* link: base/limit.c */
+/* link: base/limit.c base/life.c */
 
 /* The counters of CGILimit, between processes that are killed. */
 
