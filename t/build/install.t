@@ -1,5 +1,6 @@
-# install puts everything where Debian's httpd looks for it, keeps what an
-# administrator changed, and uninstall removes it.
+# install puts everything where Debian's httpd looks for it, and where one that
+# its own ./configure installed does; keeps what an administrator changed; and
+# uninstall removes it.
 use strict;
 use warnings;
 use Apache::Test;
@@ -8,7 +9,7 @@ use Cwd 'cwd';
 use PrivateHttpd;
 use Program qw(run scratch need_program);
 
-plan tests => 29, sub { need_program('make') };
+plan tests => 38, sub { need_program('make') };
 
 my $root = scratch('install');
 my $libexec = "$root/usr/lib/apache2/modules";
@@ -17,11 +18,17 @@ my $guard = "$root/etc/apache2/conf-available/runscripts-guard.conf";
 my $guarded = "$root/etc/apache2/conf-enabled/runscripts-guard.conf";
 my $doc = "$root/usr/share/doc/libapache2-mod-runscripts";
 
+my %debian = (LIBEXECDIR => '/usr/lib/apache2/modules', SBINDIR => '/usr/sbin',
+    SYSCONFDIR => '/etc/apache2', MANDIR => '/usr/share/man');
+
 # What is built lies in build/ already.
-sub make {
+sub make_for {
+    my ($target, %where) = @_;
     return run('make', '-f', 'Makefile.apxs', '-o', 'all', "DESTDIR=$root",
-        @_);
+        (map { "$_=$where{$_}" } sort keys %where), $target);
 }
+
+sub make { return make_for(@_, %debian) }
 
 sub slurp { return PrivateHttpd::slurp(@_) }
 
@@ -82,3 +89,35 @@ my @left = sort split /\n/, run('find', $root, '!', '-type', 'd');
 ok t_cmp("@left", join ' ', sort $guard, $guarded, "$conf/runscripts.conf",
     $site);
 ok(!-e $doc);
+
+# Below one ServerRoot, with lines for httpd.conf.
+my %other = (LIBEXECDIR => '/opt/httpd/modules', SBINDIR => '/opt/httpd/bin',
+    SYSCONFDIR => '/opt/httpd/conf', MANDIR => '/opt/httpd/man');
+my $opt = "$root/opt/httpd";
+$said = make_for('install', %other);
+ok t_cmp($?, 0);
+my @missing = grep { !-s "$opt/$_" } qw(modules/mod_runscripts.so
+    modules/mod_cgiroute.so modules/cgi-launcher bin/cgi-check
+    man/man8/cgi-check.8 doc/libapache2-mod-runscripts/README.md);
+ok t_cmp("@missing", '');
+ok t_cmp($said, qr{^Installed\. Add these lines to httpd\.conf}m);
+my @includes = $said =~ m{^ +(Include /opt/httpd/conf/extra/\S+)$}mg;
+ok t_cmp(scalar @includes, 5);
+# Nothing is where Debian has it.
+ok(!-e "$root/etc/apache2/mods-available/runscripts.load");
+for my $file (glob "$opt/conf/extra/*.load") {
+    PrivateHttpd::spew($file, slurp($file) =~ s{ /opt}{ $root/opt}gr);
+}
+($ok, $output) = PrivateHttpd->check({without => [qw(runscripts cgiroute)],
+    conf => join "\n", map { s{ }{ $root}r } @includes});
+ok($ok) or print map { "# $_\n" } split /\n/, $output;
+# The modules find the launcher beside themselves.
+($ok, $output) = PrivateHttpd->check({without => [qw(runscripts cgiroute)],
+    conf => join("\n", map { s{ }{ $root}r } grep { /load$/ } @includes)
+        . "\nCGIRoute ^/x y dir=/tmp\n"});
+ok($ok) or print map { "# $_\n" } split /\n/, $output;
+$said = make_for('uninstall', %other);
+ok t_cmp($said, qr{^left, to deny .*extra/runscripts-guard\.conf$}m);
+@left = sort grep { !/runscripts-guard/ } split /\n/, run('find', $opt, '-type', 'f');
+ok t_cmp(join(' ', @left), join ' ', sort map { "$opt/conf/extra/$_.load" }
+    qw(cgiroute runscripts));    # which this test has changed

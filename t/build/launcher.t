@@ -24,7 +24,7 @@ for my $name (qw(runscripts cgiroute)) {
 }
 
 # The module elsewhere, without the program beside it.
-my $installed = '/usr/lib/apache2/modules/cgi-launcher';
+my $installed = "$ENV{CGITEST_MODULES}/cgi-launcher";
 skip(-e $installed ? 'cgi-launcher is installed here' : '', sub {
     mkdir "$dir/modules" or die;
     copy("$build/mod_runscripts.so", "$dir/modules/") or die "copy: $!";

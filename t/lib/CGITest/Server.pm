@@ -61,7 +61,11 @@ sub _named {
 }
 
 # Process ids of the workers; of the launchers.
-sub workers { return $_[0]->_named('apache2') }
+sub workers {
+    my ($self) = @_;
+    (my $name = slurp('/proc/' . $self->pid . '/comm')) =~ s/\n//;
+    return $self->_named($name);
+}
 sub launchers { return $_[0]->_named('cgi-launcher') }
 
 # ---- the suite's
@@ -145,11 +149,14 @@ sub build_dir {
 
 sub module_dir { return $ENV{CGITEST_MODULES} || '/usr/lib/apache2/modules' }
 
+# Can this module be loaded? Not if httpd has it built in, or has it not.
+sub has_module { return -e module_dir() . "/mod_$_[0].so" }
+
 sub _conf {
     my ($self) = @_;
     my ($root, $port) = @$self{qw(root port)};
-    my @modules = ("mpm_$self->{mpm}", qw(authz_core alias mime dir env
-        setenvif), @{$self->{modules} || []});
+    my @modules = ("mpm_$self->{mpm}", qw(unixd log_config authz_core alias
+        mime dir env setenvif), @{$self->{modules} || []});
     my $conf = ($self->{first} || '') . <<"END";
 ServerRoot "$root"
 DefaultRuntimeDir "$root"
@@ -161,7 +168,7 @@ ServerName 127.0.0.1:$port
 ServerAdmin admin\@example.com
 END
     my %seen;
-    for (grep { !$seen{$_}++ } @modules) {
+    for (grep { !$seen{$_}++ && has_module($_) } @modules) {
         $conf .= "LoadModule ${_}_module \"" . module_dir() . "/mod_$_.so\"\n";
     }
     if ($self->{engine}) {
