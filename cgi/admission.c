@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "httpd.h"
@@ -19,6 +18,7 @@
 #include "ap_mpm.h"
 #include "http_core.h"
 
+#include "base/keys.h"
 #include "cgi/admission.h"
 #include "cgi/directives.h"
 
@@ -79,7 +79,8 @@ static int parse_number(const char *text, int max)
 static const char *parse_limit(cmd_parms *cmd, cgi_limit_t *limit, int argc,
                                char *const argv[])
 {
-    int i;
+    const char *queue = NULL, *wait = NULL, *error;
+    const cgi_key_t keys[] = {{"queue", &queue}, {"wait", &wait}};
 
     limit->max =
         argc > 0 && !ap_cstr_casecmp(argv[0], "none")
@@ -92,32 +93,24 @@ static const char *parse_limit(cmd_parms *cmd, cgi_limit_t *limit, int argc,
                             CGI_LIMIT_PLACES_MAX, argc > 0 ? ", not " : "",
                             argc > 0 ? argv[0] : "");
     }
-    for (i = 1; i < argc; i++) {
-        if (!ap_cstr_casecmpn(argv[i], "queue=", 6)) {
-            limit->queue = parse_number(argv[i] + 6, CGI_LIMIT_QUEUE_MAX);
-            if (limit->queue < 0) {
-                return apr_psprintf(cmd->pool,
-                                    "CGILimit queue= must be the number of "
-                                    "requests that may wait, 0 to %d, not %s",
-                                    CGI_LIMIT_QUEUE_MAX, argv[i] + 6);
-            }
-        }
-        else if (!ap_cstr_casecmpn(argv[i], "wait=", 5)) {
-            if (ap_timeout_parameter_parse(argv[i] + 5, &limit->wait, "s") !=
-                    APR_SUCCESS ||
-                limit->wait <= 0) {
-                return apr_psprintf(cmd->pool,
-                                    "CGILimit wait= must be a time above 0, "
-                                    "such as 30, 30s, 500ms or 2min, not %s",
-                                    argv[i] + 5);
-            }
-        }
-        else {
-            return apr_psprintf(cmd->pool,
-                                "after its number, CGILimit must have only "
-                                "queue=M and wait=T, not %s",
-                                argv[i]);
-        }
+    error = cgi_keys_read(cmd->pool, "CGILimit", keys, 2, argc - 1, argv + 1);
+    if (error) {
+        return error;
+    }
+    limit->queue = queue ? parse_number(queue, CGI_LIMIT_QUEUE_MAX) : 0;
+    if (limit->queue < 0) {
+        return apr_psprintf(cmd->pool,
+                            "CGILimit queue= must be the number of requests "
+                            "that may wait, 0 to %d, not %s",
+                            CGI_LIMIT_QUEUE_MAX, queue);
+    }
+    if (wait &&
+        (ap_timeout_parameter_parse(wait, &limit->wait, "s") != APR_SUCCESS ||
+         limit->wait <= 0)) {
+        return apr_psprintf(cmd->pool,
+                            "CGILimit wait= must be a time above 0, such as "
+                            "30, 30s, 500ms or 2min, not %s",
+                            wait);
     }
     if (!limit->max && argc > 1) {
         return "CGILimit none must stand alone: without a limit nobody waits";

@@ -4,13 +4,12 @@
  * The engine's directives, as far as they belong to no part.
  */
 
-#include <string.h>
-
 #include "apr_lib.h"
 #include "apr_strings.h"
 
 #include "http_core.h"
 
+#include "base/keys.h"
 #include "cgi/directives.h"
 
 void cgi_exec_dir_init(cgi_exec_dir_t *dir)
@@ -75,12 +74,14 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
 
 #define KILL_MAX apr_time_from_sec(40 * 24 * 3600)
 
-static const char *parse_time(cmd_parms *cmd, const char *name,
+/* value may be NULL: then nothing is set. */
+static const char *parse_time(cmd_parms *cmd, const char *key,
                               const char *value, apr_interval_time_t *t)
 {
-    if (!apr_isdigit(*value) ||
-        ap_timeout_parameter_parse(value, t, "s") != APR_SUCCESS || *t < 0) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, *name ? " " : "", name,
+    if (value &&
+        (!apr_isdigit(*value) ||
+         ap_timeout_parameter_parse(value, t, "s") != APR_SUCCESS || *t < 0)) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, key,
                            " must be a time such as 30, 30s, 500ms or 2min, "
                            "or 0 for no limit, not '",
                            value, "'", NULL);
@@ -92,48 +93,29 @@ const char *cgi_exec_cmd_timeout(cmd_parms *cmd, void *mconfig, int argc,
                                  char *const argv[])
 {
     cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
-    const struct {
-        const char *name;
-        apr_interval_time_t *time;
-    } known[] = {{"first=", &dir->first_timeout},
-                 {"idle=", &dir->idle_timeout},
-                 {"total=", &dir->total_timeout},
-                 {"kill=", &dir->kill_timeout}};
-    const size_t nknown = sizeof(known) / sizeof(known[0]);
+    const char *first = NULL, *idle = NULL, *total = NULL, *kill = NULL;
+    const cgi_key_t keys[] = {{"first", &first},
+                              {"idle", &idle},
+                              {"total", &total},
+                              {"kill", &kill}};
     const char *error;
-    size_t k;
-    int i;
 
     if (argc < 1) {
         return "CGITimeout must have at least one of first=T, idle=T, "
                "total=T and kill=T";
     }
-    for (i = 0; i < argc; i++) {
-        for (k = 0; k < nknown; k++) {
-            size_t len = strlen(known[k].name);
-
-            if (!ap_cstr_casecmpn(argv[i], known[k].name, len)) {
-                error = parse_time(cmd, known[k].name, argv[i] + len,
-                                   known[k].time);
-                if (error) {
-                    return error;
-                }
-                /* In a message it is 32 bits of milliseconds. */
-                if (known[k].time == &dir->kill_timeout &&
-                    dir->kill_timeout > KILL_MAX) {
-                    return "CGITimeout kill= must not be longer than 40 days";
-                }
-                break;
-            }
-        }
-        if (k == nknown) {
-            return apr_pstrcat(cmd->pool,
-                               "CGITimeout must be made of first=T, idle=T, "
-                               "total=T and kill=T, not '",
-                               argv[i], "'", NULL);
-        }
+    error = cgi_keys_read(cmd->pool, cmd->cmd->name, keys, 4, argc, argv);
+    if (error ||
+        (error = parse_time(cmd, " first=", first, &dir->first_timeout)) ||
+        (error = parse_time(cmd, " idle=", idle, &dir->idle_timeout)) ||
+        (error = parse_time(cmd, " total=", total, &dir->total_timeout)) ||
+        (error = parse_time(cmd, " kill=", kill, &dir->kill_timeout))) {
+        return error;
     }
-    return NULL;
+    /* In a message it is 32 bits of milliseconds. */
+    return dir->kill_timeout > KILL_MAX
+               ? "CGITimeout kill= must not be longer than 40 days"
+               : NULL;
 }
 
 const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *mconfig,

@@ -9,6 +9,7 @@
 #include "http_core.h"
 #include "http_log.h"
 
+#include "base/keys.h"
 #include "cgiroute/route.h"
 
 APLOG_USE_MODULE(cgiroute);
@@ -120,47 +121,32 @@ void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server)
 
 /* ---- words of the line ------------------------------------------------- */
 
-/* The next argument. As ap_getword_conf, but the value of key="a b" may be
- * quoted too: ap_getword_conf knows quotes at the start of a word only. */
-static const char *next_word(apr_pool_t *p, const char **args,
-                             const char **key)
+/* Bytes of the key in front of a "=", or 0. */
+static apr_size_t key_length(const char *word)
 {
-    const char *s = *args;
     apr_size_t n = 0;
 
-    while (apr_isalnum(s[n])) {
+    while (apr_isalnum(word[n])) {
         n++;
     }
-    *key = NULL;
-    if (n > 0 && s[n] == '=') {
-        *key = apr_pstrmemdup(p, s, n);
-        *args = s + n + 1;
-        /* "key=" with nothing behind it: no value, not the next word */
-        if (!**args || apr_isspace(**args)) {
-            while (apr_isspace(**args)) {
-                ++*args;
-            }
-            return "";
-        }
-    }
-    return ap_getword_conf(p, args);
+    return word[n] == '=' ? n : 0;
 }
 
-/* The same for an argument that is quoted as a whole: "key=a b". */
-static const char *next_pair(apr_pool_t *p, const char **args,
-                             const char **key)
+/* The next argument. As ap_getword_conf, but the value of key="a b" may be
+ * quoted too: ap_getword_conf knows quotes at the start of a word only. */
+static char *next_word(apr_pool_t *p, const char **args)
 {
-    const char *value = next_word(p, args, key);
+    const apr_size_t n = key_length(*args);
+    const char *key = apr_pstrmemdup(p, *args, n ? n + 1 : 0);
 
-    if (!*key) {
-        const char *equals = ap_strchr_c(value, '=');
-
-        if (equals) {
-            *key = apr_pstrmemdup(p, value, (apr_size_t)(equals - value));
-            value = equals + 1;
+    *args += n ? n + 1 : 0;
+    if (n && apr_isspace(**args)) { /* no value, rather than the next word */
+        while (apr_isspace(**args)) {
+            ++*args;
         }
+        return apr_pstrdup(p, key);
     }
-    return value;
+    return apr_pstrcat(p, key, ap_getword_conf(p, args), NULL);
 }
 
 /* ---- checks at start-up ------------------------------------------------ */
@@ -195,8 +181,8 @@ static const char *check_exists(cmd_parms *cmd, const char *name,
     return NULL;
 }
 
-static const char *set_exec(cmd_parms *cmd, cgiroute_t *route,
-                            const char *line)
+static const char *parse_exec(cmd_parms *cmd, cgiroute_t *route,
+                              const char *line)
 {
     apr_array_header_t *words = apr_array_make(cmd->pool, 4, sizeof(char *));
 
@@ -210,6 +196,27 @@ static const char *set_exec(cmd_parms *cmd, cgiroute_t *route,
     APR_ARRAY_PUSH(words, const char *) = NULL;
     route->exec = (const char *const *)words->elts;
     return NULL;
+}
+
+static const char *parse_chroot(cmd_parms *cmd, cgiroute_t *route,
+                                const char *text)
+{
+    char *root = apr_pstrdup(cmd->pool, text);
+    apr_size_t n;
+
+    ap_no2slash(root); /* so that the rest of a path can be told */
+    for (n = strlen(root); n && root[n - 1] == '/'; n--) {
+        root[n - 1] = '\0';
+    }
+    return *root ? parse_template(cmd, route, &route->path.chroot,
+                                  "chroot=", root)
+                 : "chroot= must not be /";
+}
+
+/* One of two words, in either case. */
+static int is_either(const char *word, const char *a, const char *b)
+{
+    return !ap_cstr_casecmp(word, a) || !ap_cstr_casecmp(word, b);
 }
 
 static const char *check_exec(cmd_parms *cmd, const cgiroute_t *route,
@@ -303,67 +310,49 @@ static const char *check_ids(cmd_parms *cmd, cgiroute_t *route)
 
 /* ---- the directive ----------------------------------------------------- */
 
-/* One key=value; everything else is checked when all of them are known. */
-static const char *set_key(cmd_parms *cmd, cgiroute_t *route, const char *key,
-                           const char *value)
+/* What follows the SCRIPT, word by word; what the words mean for one another
+ * is checked later. */
+static const char *set_keys(cmd_parms *cmd, cgiroute_t *route,
+                            const apr_array_header_t *words)
 {
-    if (!*value) {
-        return apr_pstrcat(cmd->pool, key, "= must have a value", NULL);
-    }
-    if (!ap_cstr_casecmp(key, "dir")) {
-        return parse_template(cmd, route, &route->path.dir, "dir=", value);
-    }
-    if (!ap_cstr_casecmp(key, "exec")) {
-        return set_exec(cmd, route, value);
-    }
-    if (!ap_cstr_casecmp(key, "pathinfo")) {
-        return parse_template(cmd, route, &route->path_info,
-                              "pathinfo=", value);
-    }
-    if (!ap_cstr_casecmp(key, "names")) {
-        if (ap_cstr_casecmp(value, "any") &&
-            ap_cstr_casecmp(value, "strict")) {
-            return "names= must be strict or any";
-        }
-        route->path.names = ap_cstr_casecmp(value, "strict")
-                                ? ROUTE_NAMES_ANY
-                                : ROUTE_NAMES_STRICT;
-        return NULL;
-    }
-    if (!ap_cstr_casecmp(key, "static")) {
-        if (ap_cstr_casecmp(value, "on") && ap_cstr_casecmp(value, "off")) {
-            return "static= must be on or off";
-        }
-        route->is_static = !ap_cstr_casecmp(value, "on");
-        return NULL;
-    }
-    if (!ap_cstr_casecmp(key, "user")) {
-        route->user = value;
-        return NULL;
-    }
-    if (!ap_cstr_casecmp(key, "group")) {
-        route->group = value;
-        return NULL;
-    }
-    if (!ap_cstr_casecmp(key, "chroot")) {
-        char *root = apr_pstrdup(cmd->pool, value);
-        apr_size_t n;
+    const char *dir = NULL, *exec = NULL, *path_info = NULL, *names = NULL;
+    const char *is_static = NULL, *chroot = NULL, *err;
+    const cgi_key_t keys[] = {{"dir", &dir},
+                              {"exec", &exec},
+                              {"pathinfo", &path_info},
+                              {"names", &names},
+                              {"static", &is_static},
+                              {"user", &route->user},
+                              {"group", &route->group},
+                              {"chroot", &chroot}};
 
-        ap_no2slash(root); /* so that the rest of a path can be told */
-        for (n = strlen(root); n && root[n - 1] == '/'; n--) {
-            root[n - 1] = '\0';
-        }
-        if (!*root) {
-            return "chroot= must not be /";
-        }
-        value = root;
-        return parse_template(cmd, route, &route->path.chroot,
-                              "chroot=", value);
+    err = cgi_keys_read(cmd->pool, "CGIRoute", keys,
+                        sizeof(keys) / sizeof(*keys), words->nelts,
+                        (char *const *)words->elts);
+    if (!err && dir) {
+        err = parse_template(cmd, route, &route->path.dir, "dir=", dir);
     }
-    return apr_pstrcat(cmd->pool, "CGIRoute must not have the key \"", key,
-                       "=\"; its keys are dir=, exec=, pathinfo=, names=, "
-                       "static=, user=, group= and chroot=",
-                       NULL);
+    if (!err && exec) {
+        err = parse_exec(cmd, route, exec);
+    }
+    if (!err && path_info) {
+        err = parse_template(cmd, route, &route->path_info,
+                             "pathinfo=", path_info);
+    }
+    if (!err && names && !is_either(names, "strict", "any")) {
+        err = "names= must be strict or any";
+    }
+    if (!err && is_static && !is_either(is_static, "on", "off")) {
+        err = "static= must be on or off";
+    }
+    if (!err && chroot) {
+        err = parse_chroot(cmd, route, chroot);
+    }
+    route->path.names = names && !ap_cstr_casecmp(names, "any")
+                            ? ROUTE_NAMES_ANY
+                            : ROUTE_NAMES_STRICT;
+    route->is_static = is_static && !ap_cstr_casecmp(is_static, "on");
+    return err;
 }
 
 static const char *check_route(cmd_parms *cmd, cgiroute_t *route)
@@ -461,8 +450,9 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
                                cgiroute_t **result)
 {
     cgiroute_t *route = apr_pcalloc(cmd->pool, sizeof(*route));
-    apr_table_t *seen = apr_table_make(cmd->temp_pool, 8);
-    const char *script, *key, *err;
+    apr_array_header_t *words = apr_array_make(cmd->pool, 8, sizeof(char *));
+    const char *script, *err;
+    apr_size_t n;
 
     err = check_context(cmd, &route->base);
     if (err) {
@@ -484,34 +474,24 @@ static const char *parse_route(cmd_parms *cmd, const char *args,
     if (!*args) {
         return "CGIRoute must have a SCRIPT after the REGEX";
     }
-    script = next_word(cmd->pool, &args, &key);
-    if (key) {
+    if ((n = key_length(args)) > 0) {
         return apr_psprintf(cmd->pool,
                             "CGIRoute must have a SCRIPT after the REGEX, and "
-                            "%s= behind it: a SCRIPT with = in its name is "
+                            "%.*s= behind it: a SCRIPT with = in its name is "
                             "quoted",
-                            key);
+                            (int)n, args);
+    }
+    script = ap_getword_conf(cmd->pool, &args);
+    while (*args) {
+        APR_ARRAY_PUSH(words, char *) = next_word(cmd->pool, &args);
     }
     err = route_pattern_compile(cmd->pool, &route->pattern, route->regex);
     if (!err) {
         err =
             parse_template(cmd, route, &route->path.script, "SCRIPT", script);
     }
-    while (!err && *args) {
-        const char *value = next_pair(cmd->pool, &args, &key);
-
-        if (!key) {
-            return apr_psprintf(cmd->pool,
-                                "CGIRoute must have only key=value after the "
-                                "SCRIPT: \"%s\" is none",
-                                value);
-        }
-        if (apr_table_get(seen, key)) {
-            return apr_psprintf(cmd->pool, "CGIRoute must not have %s= twice",
-                                key);
-        }
-        apr_table_setn(seen, key, value);
-        err = set_key(cmd, route, key, value);
+    if (!err) {
+        err = set_keys(cmd, route, words);
     }
     if (!err) {
         err = check_route(cmd, route);

@@ -267,7 +267,8 @@ push @sections, sub {
     my $own = CGITest::Server->start;
     for (
         ['CGITimeout', qr/CGITimeout.*first=T/],
-        ['CGITimeout 10', qr/CGITimeout.*first=T.*'10'/],
+        ['CGITimeout 10', qr/CGITimeout must not have '10': .*first=/],
+        ['CGITimeout first=1 First=2', qr/CGITimeout .*first= twice/],
         ['CGITimeout first=', qr/CGITimeout first=.*must/],
         ['CGITimeout first=x', qr/CGITimeout first=.*must.*'x'/],
         ['CGITimeout idle=-1', qr/CGITimeout idle=.*must.*'-1'/],
