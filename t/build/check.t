@@ -4,19 +4,20 @@ use strict;
 use warnings;
 use Apache::Test;
 use Apache::TestUtil 't_cmp';
-use PrivateHttpd;
+use CGITest::Files;
+use CGITest::Server;
 use RunScripts 'tree';
 
 my @without_cgi = (without => [qw(cgi cgid)]);
 my @without_all = (without => [qw(cgi cgid runscripts)]);
-my $section = "<Directory \"\@DIR\@/htdocs\">\n%s\n</Directory>\n";
+my $section = "<Directory \"\@root\@/htdocs\">\n%s\n</Directory>\n";
 my $on = sprintf $section, 'Options +RunScripts';
 my $not_loaded = 'Options has RunScripts, but mod_runscripts is not loaded';
 my $shown = 'served as a text';
 my $ignored = 'Options has RunScripts, but httpd ignores it: AllowOverride';
 my $none = 'neither mod_cgid nor mod_cgi is loaded';
 
-# Name, arguments of PrivateHttpd, its lines, files below htdocs, and what is
+# Name, options of CGITest::Server, its lines, files below htdocs, and what is
 # found: "LINE TEXT" for a line of the configuration (its own first line is
 # 1), "FILE:LINE TEXT" for a .htaccess file.
 my @cases = (
@@ -40,23 +41,23 @@ my @cases = (
         sprintf($section, 'AllowOverride All'),
         {'a/.htaccess' => "\nOptions +RunScripts\n"},
         ["a/.htaccess:2 $not_loaded"]],
-    ['guarded', [@without_all], "Include \@DIR\@/runscripts-guard.conf\n$on",
+    ['guarded', [@without_all], "Include \@root\@/runscripts-guard.conf\n$on",
         {'../runscripts-guard.conf' => "# guard\n"},
         ["3 $not_loaded: .*denied by runscripts-guard"]],
-    ['an included file', [@without_all], "Define WHERE \@DIR\@\n"
-        . "Include \"\${WHERE}/more/*.conf\"\nIncludeOptional \@DIR\@/none*\n",
+    ['an included file', [@without_all], "Define WHERE \@root\@\n"
+        . "Include \"\${WHERE}/more/*.conf\"\nIncludeOptional \@root\@/none*\n",
         {'../more/a.conf' => "Options +RunScripts\n", '../more/b.txt' => $on},
         ["../more/a.conf:1 $not_loaded"]],
 
     ['an included file, by envvars', [@without_all],
         "<IfDefine CHECK_DIR>\n$on</IfDefine>\n"
         . "IncludeOptional \${CHECK_DIR}/../more/*.conf\n",
-        {'../envvars' => "export CHECK_DIR=\@DIR\@/htdocs\n",
+        {'../envvars' => "export CHECK_DIR=\@root\@/htdocs\n",
          '../more/a.conf' => "Options +RunScripts\n"},
         ["../more/a.conf:1 $not_loaded"]],
 
-    ['ScriptAlias', [@without_cgi], "ScriptAlias /cgi \"\@DIR\@/cgi\"\n"
-        . "ScriptAliasMatch ^/x(.*) \@DIR\@/x\$1\n", {},
+    ['ScriptAlias', [@without_cgi], "ScriptAlias /cgi \"\@root\@/cgi\"\n"
+        . "ScriptAliasMatch ^/x(.*) \@root\@/x\$1\n", {},
         ["1 ScriptAlias for \\S+/cgi, but $none", "2 ScriptAlias for .*$none"]],
     ['handlers', [@without_cgi], "AddHandler cgi-script .cgi .py\n"
         . sprintf($section, "SetHandler cgi-script") . "AddHandler x .y\n", {},
@@ -65,7 +66,7 @@ my @cases = (
         sprintf($section, 'AllowOverride All'),
         {'.htaccess' => "AddHandler cgi-script .cgi\n"},
         [".htaccess:1 AddHandler cgi-script, but $none"]],
-    ['with mod_cgid', [], "ScriptAlias /cgi \@DIR\@/cgi\n"
+    ['with mod_cgid', [], "ScriptAlias /cgi \@root\@/cgi\n"
         . "AddHandler cgi-script .cgi\n", {}],
 
     ['AllowOverride None', [], '', {'a/b/.htaccess' => "Options +RunScripts\n"},
@@ -81,7 +82,7 @@ my @cases = (
         {'a/.htaccess' => "Options +RunScripts\n"},
         ["a/.htaccess:1 $ignored FileInfo Nonfatal=Override \\(\\S+:2\\)"]],
     ['the deeper section', [], sprintf($section, 'AllowOverride All')
-        . "<Directory \"\@DIR\@/ht*/a\">\nAllowOverride None\n</Directory>\n",
+        . "<Directory \"\@root\@/ht*/a\">\nAllowOverride None\n</Directory>\n",
         {'a/.htaccess' => "Options RunScripts\n",
          'b/.htaccess' => "Options RunScripts\n"},
         ["a/.htaccess:1 $ignored None \\(\\S+:5\\)"]],
@@ -89,7 +90,7 @@ my @cases = (
         . "<VirtualHost *>\n" . sprintf($section, 'AllowOverride None')
         . "</VirtualHost>\n", {'a/.htaccess' => "Options RunScripts\n"},
         ["a/.htaccess:1 $ignored None \\(\\S+:6\\)"]],
-    ['below an Alias', [], "Alias /x \"\@DIR\@/else where\"\n",
+    ['below an Alias', [], "Alias /x \"\@root\@/else where\"\n",
         {'../else where/.htaccess' => "Options RunScripts\n"},
         ["../else where/.htaccess:1 $ignored None"]],
     ['another name', [], "AccessFileName .rules\n",
@@ -99,6 +100,7 @@ my @cases = (
 plan tests => 3 * @cases + 6;
 
 my $check = Apache::Test::vars('top_dir') . '/scripts/cgi-check';
+my $program = CGITest::Server::program();
 sub output {
     my @command = @_;
     open my $pipe, '-|', 'sh', '-c', 'exec 2>&1 "$@"', 'sh', @command or die;
@@ -110,16 +112,16 @@ sub output {
 
 for my $case (@cases) {
     my ($name, $args, $conf, $files, $found) = @$case;
-    my $httpd = PrivateHttpd->new(@$args, conf => $conf);
-    my $dir = $httpd->dir;
-    tree("$dir/htdocs", map { $_ => $files->{$_} =~ s/\@DIR\@/$dir/gr }
+    my $httpd = CGITest::Server->new(plain => 1, @$args, conf => $conf);
+    my $dir = $httpd->root;
+    tree("$dir/htdocs", map { $_ => $files->{$_} =~ s/\@root\@/$dir/gr }
         keys %$files);
-    my $text = PrivateHttpd::slurp("$dir/httpd.conf");
+    my $text = read_file("$dir/httpd.conf");
     my $offset = () = substr($text, 0, index $text,
-        $conf =~ s/\@DIR\@/$dir/gr) =~ /\n/g;
+        $conf =~ s/\@root\@/$dir/gr) =~ /\n/g;
     # As apachectl does it.
-    PrivateHttpd::spew("$dir/httpd", "#!/bin/sh\n[ ! -e $dir/envvars ] || "
-        . ". $dir/envvars\nexec $httpd->{vars}{httpd} \"\$\@\"\n");
+    write_file("$dir/httpd", "#!/bin/sh\n[ ! -e $dir/envvars ] || "
+        . ". $dir/envvars\nexec $program \"\$\@\"\n");
     chmod 0755, "$dir/httpd" or die;
     my $said = output($check, "$dir/httpd", '-d', $dir, '-f',
         "$dir/httpd.conf");
@@ -145,9 +147,9 @@ for my $case (@cases) {
 }
 
 # What it can't tell it says, with another status.
-my $httpd = PrivateHttpd->new(conf => "NoSuchDirective On\n");
-my $said = output($check, $httpd->{vars}{httpd}, '-d', $httpd->dir, '-f',
-    $httpd->dir . '/httpd.conf');
+my $httpd = CGITest::Server->new(plain => 1, conf => "NoSuchDirective On\n");
+my $said = output($check, $program, '-d', $httpd->root, '-f',
+    $httpd->root . '/httpd.conf');
 ok t_cmp($? >> 8, 2);
 ok t_cmp($said, qr/httpd does not take its configuration:.*NoSuchDirective/s);
 ok t_cmp(output($check, '/no/such/httpd'),

@@ -7,14 +7,15 @@ use Apache::Test;
 use Apache::TestUtil 't_cmp';
 use Digest::SHA 'sha256_hex';
 use LWP::UserAgent ();
-use PrivateHttpd;
+use CGITest::Files;
+use CGITest::Server;
 use Program qw(program run scratch need_program);
 use Time::HiRes qw(sleep time);
 
 my @optional = grep { program($_) } qw(git fossil php-cgi);
 plan tests => 37 + @optional + grep({ $_ eq 'php-cgi' } @optional), sub { need_program('perl') };
 
-my $port = PrivateHttpd::free_port();
+my $port = CGITest::Server->free_port;
 my $url = "http://127.0.0.1:$port";
 my $scratch = scratch('demo');
 my $browser = LWP::UserAgent->new(max_redirect => 3, timeout => 30);
@@ -35,7 +36,7 @@ sub start {
     }
     my $said = '';
     for (1 .. 300) {
-        $said = PrivateHttpd::slurp($out) if -e $out;
+        $said = read_file($out) if -e $out;
         last if $said =~ /^Log: /m;
         sleep 0.1;
     }
@@ -58,7 +59,7 @@ sub left {
     my $state = shift;
     return grep {
         my $p = $_;
-        my $line = eval { PrivateHttpd::slurp("$p/cmdline") } // '';
+        my $line = eval { read_file("$p/cmdline") } // '';
         my $cwd = readlink("$p/cwd") // '';
         "$line $cwd" =~ m{\Q$state\E|/demo/site};
     } glob '/proc/[0-9]*';

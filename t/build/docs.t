@@ -6,12 +6,12 @@ use warnings;
 use Apache::Test;
 use Apache::TestUtil 't_cmp';
 use File::Basename 'dirname';
-use PrivateHttpd;
+use CGITest::Files;
 
 chdir Apache::Test::vars('top_dir') or die;
 my @pages = glob 'README.md CONTRIBUTING.md doc/*.md';
 plan tests => 7 + @pages;
-sub text { return join '', map { PrivateHttpd::slurp($_) } @_ }
+sub text { return join '', map { read_file($_) } @_ }
 
 my $source = text(glob('*.c cgi/*.[ch] cgiroute/*.c runscripts/*.c'));
 # As httpd's are: Options and AllowOverride are core's.

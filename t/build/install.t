@@ -6,7 +6,8 @@ use warnings;
 use Apache::Test;
 use Apache::TestUtil 't_cmp';
 use Cwd 'cwd';
-use PrivateHttpd;
+use CGITest::Files;
+use CGITest::Server;
 use Program qw(run scratch need_program);
 
 plan tests => 38, sub { need_program('make') };
@@ -30,8 +31,6 @@ sub make_for {
 
 sub make { return make_for(@_, %debian) }
 
-sub slurp { return PrivateHttpd::slurp(@_) }
-
 make('install');
 ok t_cmp($?, 0);
 for my $file ("$libexec/mod_runscripts.so", "$libexec/mod_cgiroute.so",
@@ -46,20 +45,20 @@ ok(run('readelf', '-S', "$libexec/cgi-launcher") !~ /\.symtab/);
 # httpd accepts the installed files, with paths below $root.
 my ($lines, $load) = ('', '');
 for my $name (qw(runscripts cgiroute)) {
-    $load .= slurp("$conf/$name.load");
+    $load .= read_file("$conf/$name.load");
     $lines .= qq(Include "$conf/$name.conf"\n);
 }
 ok t_cmp($load, qr{^LoadModule runscripts_module\s+/usr/lib/apache2/modules/mod_runscripts\.so$}m);
 ok t_cmp($load, qr{^LoadModule cgiroute_module\s+/usr/lib/apache2/modules/mod_cgiroute\.so$}m);
 $load =~ s{ /usr}{ $root/usr}g;
-my ($ok, $output) = PrivateHttpd->check({conf => "$load$lines",
+my ($ok, $output) = CGITest::Server->check({conf => "$load$lines",
     without => [qw(runscripts cgiroute)]});
 ok($ok) or print map { "# $_\n" } split /\n/, $output;
 
 # A changed file is kept, the new one put beside it.
-PrivateHttpd::spew("$conf/runscripts.conf", "# changed\n");
+write_file("$conf/runscripts.conf", "# changed\n");
 ok t_cmp(make('install'), qr{kept .*/runscripts\.conf});
-ok t_cmp(slurp("$conf/runscripts.conf"), "# changed\n");
+ok t_cmp(read_file("$conf/runscripts.conf"), "# changed\n");
 ok(-s "$conf/runscripts.conf.new" && !-e "$conf/cgiroute.conf.new");
 
 # The guard that was switched off stays so.
@@ -75,7 +74,7 @@ symlink "../mods-available/$_", "$root/etc/apache2/mods-enabled/$_" or die
 # What will be shown when the module has gone is named.
 mkdir "$root/etc/apache2/sites-enabled" or die;
 my $site = "$root/etc/apache2/sites-enabled/site.conf";
-PrivateHttpd::spew($site, "#Options RunScripts\n<VirtualHost *>\n",
+write_file($site, "#Options RunScripts\n<VirtualHost *>\n",
     "  <Directory /srv/www/tools>\n\tOptions Indexes RunScripts\n",
     "  </Directory>\n Options +RunScripts\n</VirtualHost>\n");
 my $said = make('uninstall');
@@ -106,13 +105,13 @@ ok t_cmp(scalar @includes, 5);
 # Nothing is where Debian has it.
 ok(!-e "$root/etc/apache2/mods-available/runscripts.load");
 for my $file (glob "$opt/conf/extra/*.load") {
-    PrivateHttpd::spew($file, slurp($file) =~ s{ /opt}{ $root/opt}gr);
+    write_file($file, read_file($file) =~ s{ /opt}{ $root/opt}gr);
 }
-($ok, $output) = PrivateHttpd->check({without => [qw(runscripts cgiroute)],
+($ok, $output) = CGITest::Server->check({without => [qw(runscripts cgiroute)],
     conf => join "\n", map { s{ }{ $root}r } @includes});
 ok($ok) or print map { "# $_\n" } split /\n/, $output;
 # The modules find the launcher beside themselves.
-($ok, $output) = PrivateHttpd->check({without => [qw(runscripts cgiroute)],
+($ok, $output) = CGITest::Server->check({without => [qw(runscripts cgiroute)],
     conf => join("\n", map { s{ }{ $root}r } grep { /load$/ } @includes)
         . "\nCGIRoute ^/x y dir=/tmp\n"});
 ok($ok) or print map { "# $_\n" } split /\n/, $output;

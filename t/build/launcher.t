@@ -5,18 +5,19 @@ use warnings;
 use Apache::Test;
 use Apache::TestUtil 't_cmp';
 use File::Copy 'copy';
-use PrivateHttpd;
+use CGITest::Files;
+use CGITest::Server;
 use Program qw(scratch need_program);
 
 plan tests => 15, sub { need_program('perl') };
 my $dir = scratch('launcher');
 my $build = Apache::Test::vars('build_dir');
-PrivateHttpd::spew("$dir/plain", "#!/bin/sh\n");
+write_file("$dir/plain", "#!/bin/sh\n");
 
 for my $name (qw(runscripts cgiroute)) {
     my @other = grep { $_ ne $name } qw(runscripts cgiroute);
     for my $path ("$dir/none", "$dir/plain", $dir) {
-        my ($ok, $output) = PrivateHttpd->check({without => \@other,
+        my ($ok, $output) = CGITest::Server->check({without => \@other,
             conf => "CGILauncher $path\n"});
         ok(!$ok);
         ok t_cmp($output, qr/CGILauncher must .*\Q$path\E/);
@@ -28,7 +29,7 @@ my $installed = "$ENV{CGITEST_MODULES}/cgi-launcher";
 skip(-e $installed ? 'cgi-launcher is installed here' : '', sub {
     mkdir "$dir/modules" or die;
     copy("$build/mod_runscripts.so", "$dir/modules/") or die "copy: $!";
-    my ($ok, $output) = PrivateHttpd->check({
+    my ($ok, $output) = CGITest::Server->check({
         without => [qw(runscripts cgiroute)],
         conf => "LoadModule runscripts_module $dir/modules/mod_runscripts.so\n"});
     return !$ok && $output =~
@@ -36,9 +37,9 @@ skip(-e $installed ? 'cgi-launcher is installed here' : '', sub {
 });
 
 # Named relative to ServerRoot, it is found.
-my ($ok, $output) = PrivateHttpd->check("CGILauncher \@DIR\@/../../../build/cgi-launcher\n");
+my ($ok, $output) = CGITest::Server->check("CGILauncher \@root\@/../../build/cgi-launcher\n");
 ok($ok) or print "# $output\n";
 # Not a place to configure it for one host: there is one set of launchers.
-($ok, $output) = PrivateHttpd->check(
+($ok, $output) = CGITest::Server->check(
     "<VirtualHost *>\nCGILauncher $build/cgi-launcher\n</VirtualHost>\n");
 ok(!$ok && $output =~ /CGILauncher/);

@@ -2,30 +2,27 @@
 # stops it: what the other tests build on.
 use strict;
 use warnings;
-use Apache::Test;
-use PrivateHttpd;
-use Time::HiRes ();
+use Test::More;
+use CGITest::Proc qw(alive);
+use CGITest::Server;
 
-plan tests => 7;
-
-my ($ok, $output) = PrivateHttpd->check("DocumentRoot \"\@DIR\@\"\n",
+my ($ok, $said) = CGITest::Server->check("DocumentRoot \"\@root\@\"\n",
     '-D', 'DUMP_MODULES');
-ok($ok);
-ok(2 == grep { $output =~ /\b${_}_module/ } qw(runscripts cgiroute));
-($ok, $output) = PrivateHttpd->check("NoSuchDirective On\n");
-ok(!$ok && $output =~ /Syntax error on line \d+ .*NoSuchDirective/s);
+ok($ok, 'a configuration is accepted');
+like($said, qr/\b${_}_module/, "with mod_$_") for qw(runscripts cgiroute);
+($ok, $said) = CGITest::Server->check("NoSuchDirective On\n");
+ok(!$ok, 'a wrong line is refused');
+like($said, qr/Syntax error on line \d+ .*NoSuchDirective/s, 'with its number');
 
-my $httpd = PrivateHttpd->start(without => [qw(cgi cgid)]);
-my $pid = $httpd->pid;
-ok($pid && grep { $_ == $pid } $httpd->processes);
-for (1 .. 50) {    # it accepts connections before it says so
-    last if $httpd->error_log =~ /resuming normal operations/;
-    Time::HiRes::sleep(0.1);
-}
-ok($httpd->error_log =~ /resuming normal operations/);
-ok($httpd->stop && !$httpd->pid);
-for (1 .. 50) {
-    last unless $httpd->processes;
-    Time::HiRes::sleep(0.1);
-}
-ok(!$httpd->processes);
+my $own = CGITest::Server->plain(without => [qw(cgi cgid)]);
+my ($pid, $root) = ($own->pid, $own->root);
+ok(alive($pid), 'it runs');
+ok($own->log_until(0, qr/resuming normal operations/), 'and says so');
+is_deeply([$own->stop], [], 'it stops, and nothing is left of it');
+ok(!alive($pid), 'neither is the parent');
+
+$own = CGITest::Server->plain(without => [qw(cgi cgid)]);
+($pid, $root) = ($own->pid, $own->root);
+undef $own;
+ok(!alive($pid) && !-e $root, 'it ends with its object');
+done_testing;

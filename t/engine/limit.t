@@ -9,7 +9,6 @@ use CGITest;
 use CGITest::HTTP;
 use CGITest::Proc qw(processes_with fds_of slurp wait_until);
 use CGITest::Server;
-use PrivateHttpd;
 use Time::HiRes qw(sleep time);
 
 # A request that is sent and not waited for: {c, tag}.
@@ -506,13 +505,13 @@ my @errors = (
 );
 for (@errors) {
     my ($line, $regex) = @$_;
-    my ($ok, $output) = PrivateHttpd->check("$line\n");
+    my ($ok, $output) = CGITest::Server->check("$line\n");
     ok(!$ok, "$line: refused");
     like($output, qr/Syntax error on line \d+.*$regex/s, "$line: the rule");
 }
 for ('1', '10000 queue=1000 wait=2min', 'NONE', '0', '3 queue=0',
     '3 Queue=2 Wait=500ms', '2 wait=5s queue=1') {
-    my ($ok, $output) = PrivateHttpd->check("CGILimit $_\n");
+    my ($ok, $output) = CGITest::Server->check("CGILimit $_\n");
     ok($ok, "CGILimit $_") or diag $output;
 }
 

@@ -8,7 +8,6 @@ use CGITest;
 use CGITest::HTTP;
 use CGITest::Proc qw(slurp wait_until);
 use CGITest::Server;
-use PrivateHttpd;
 
 my $engine = CGITest::Server->shared->htdocs . '/engine';
 my $theirs = CGITest::Server->default_mpm eq 'prefork' ? 'cgi' : 'cgid';
@@ -163,7 +162,7 @@ for (['ScriptLogLength 10M', 'ScriptLogLength must be a number of bytes'],
     ['ScriptLogBuffer many', 'ScriptLogBuffer must be a number of bytes'],
     ['ScriptLogBuffer 999999999', 'up to 16777216']) {
     my ($line, $rule) = @$_;
-    my ($ok, $output) = PrivateHttpd->check("$line\n");
+    my ($ok, $output) = CGITest::Server->check("$line\n");
     ok(!$ok, "$line is refused");
     like($output, qr/\Q$rule\E/, 'with the rule');
 }

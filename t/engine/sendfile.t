@@ -9,7 +9,6 @@ use Test::More;
 use CGITest;
 use CGITest::HTTP;
 use CGITest::Server;
-use PrivateHttpd;
 
 my $htdocs = CGITest::Server->shared->htdocs;
 my $public = "$htdocs/features/public";
@@ -265,7 +264,7 @@ for (['', 'must have at least one directory'],
     ['/etc/passwd', "which '/etc/passwd' does not"],
     ['/etc none', "which 'none' does not"]) {
     my ($args, $rule) = @$_;
-    my ($ok, $output) = PrivateHttpd->check("CGISendfile $args\n");
+    my ($ok, $output) = CGITest::Server->check("CGISendfile $args\n");
     ok(!$ok, "CGISendfile $args");
     like($output, qr/\Q$rule\E/, 'says why');
 }

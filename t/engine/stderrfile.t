@@ -7,7 +7,6 @@ use CGITest;
 use CGITest::HTTP;
 use CGITest::Proc qw(slurp wait_until fds_of);
 use CGITest::Server;
-use PrivateHttpd;
 
 my $tee;
 for (qw(/usr/bin/tee /bin/tee)) { $tee ||= $_ if -x }
@@ -151,14 +150,14 @@ for (['no/such/directory/file', qr/CGIStderr must name a file.*no\/such/],
     ['htdocs', qr/CGIStderr must name a file.*htdocs/],
     ['"|/no/such/program -x"', qr/CGIStderr must name a program.*no\/such/]) {
     my ($arg, $rule) = @$_;
-    my $httpd = PrivateHttpd->new(conf => "CGIStderr $arg\n");
-    my $output = $httpd->httpd('-k', 'start');
+    my $httpd = CGITest::Server->new(plain => 1, conf => "CGIStderr $arg\n");
+    my $output = $httpd->run('-k', 'start');
     isnt($?, 0, "CGIStderr $arg: httpd does not start");
     like($output, $rule, 'and says so to whom started it');
-    ok(!$httpd->pid, 'nothing runs');
+    ok(!-s $httpd->root . '/httpd.pid', 'nothing runs');
 }
 for ('""', '"|"', '') {
-    my ($ok, $output) = PrivateHttpd->check("CGIStderr $_\n");
+    my ($ok, $output) = CGITest::Server->check("CGIStderr $_\n");
     ok(!$ok, "CGIStderr $_ is refused");
     like($output, qr/CGIStderr (?:must be log|takes one)/, 'with the rule');
 }

@@ -5,7 +5,8 @@ use warnings;
 use Apache::Test ();
 use Exporter 'import';
 
-our @EXPORT_OK = qw(program run base_url scratch need_program);
+our @EXPORT_OK = qw(program run base_url scratch need_program
+                    need_shm);
 
 # The path of a program, or undef.
 sub program {
@@ -22,6 +23,17 @@ sub need_program {
     return Apache::Test::need_module('mod_runscripts.c', 'mod_cgiroute.c')
         && (program($name)
             || Apache::Test::skip_reason("$name is not installed"));
+}
+
+# For plan(): true where shared memory can be made, which mod_proxy_balancer and
+# mod_fcgid need; else a reason to skip.
+sub need_shm {
+    my $file = "/dev/shm/cgi-test-$$";
+    if (open my $handle, '>', $file) {
+        unlink $file;
+        return 1;
+    }
+    return Apache::Test::skip_reason("/dev/shm can't be written to: $!");
 }
 
 # Runs a command without a shell; returns what it printed, $? is its status.

@@ -4,13 +4,12 @@ package Route;
 use strict;
 use warnings;
 use File::Temp ();
-use PrivateHttpd;
-use RunScripts ();
 use base 'Exporter';
+use CGITest::Files qw(tree);
+use CGITest::Server ();
+use RunScripts qw(request);
 our @EXPORT = qw(routes refused show show_script vars request tree escape
                  log_of is);
-
-BEGIN { *request = \&RunScripts::request; *tree = \&RunScripts::tree }
 
 my @kept;    # directories that live as long as the test
 
@@ -24,13 +23,13 @@ sub files {
     return "$dir";
 }
 
-# routes(CONF, FILES, [argument of PrivateHttpd => value ...]): httpd with
+# routes(CONF, FILES, [option of CGITest::Server => value ...]): httpd with
 # that configuration. "@TREE@" in it is the directory of the files.
 sub routes {
     my ($conf, $files, %arg) = @_;
     my $tree = files(%$files);
     $conf =~ s/\@TREE\@/$tree/g;
-    my $httpd = PrivateHttpd->start(conf => $conf, %arg);
+    my $httpd = CGITest::Server->plain(conf => $conf, %arg);
     $httpd->{tree} = $tree;
     return $httpd;
 }
@@ -43,13 +42,16 @@ sub is {
     Apache::Test::ok($got eq $expected);
 }
 
-# What httpd says when it refuses that configuration; '' when it accepts it.
+# What httpd says when it refuses that configuration, '' when it accepts it; and
+# in a list, the CGITest::Server that has it.
 sub refused {
     my ($conf, $files) = @_;
     my $tree = files(%{$files || {}});
     $conf =~ s/\@TREE\@/$tree/g;
-    my ($ok, $output) = PrivateHttpd->check($conf);
-    return $ok ? '' : $output;
+    my $own = CGITest::Server->new(plain => 1, conf => $conf);
+    my $said = $own->run('-t');
+    $said = '' unless $?;
+    return wantarray ? ($said, $own) : $said;
 }
 
 # A script that reports its environment, arguments and directory.

@@ -1,13 +1,11 @@
 # What the tests of mod_runscripts share: a client that sends exactly what it
-# is told, trees of files, and scripts that say who they are.
+# is told, and scripts that say who they are.
 package RunScripts;
 use strict;
 use warnings;
-use File::Basename ();
-use File::Path ();
-use IO::Select ();
-use IO::Socket::INET ();
 use base 'Exporter';
+use CGITest::Files qw(tree);
+use CGITest::HTTP ();
 our @EXPORT = qw(request tree ran script nph_script);
 
 # A CGI script that says in a header which file ran, and for what. Extra lines
@@ -39,76 +37,24 @@ SECRET
 EOS
 }
 
-# tree(DIR, NAME => TEXT, ...): files below DIR. A text that begins with #! is
-# executable. NAME/ makes a directory; a reference to a text makes a symbolic
-# link to what it names.
-sub tree {
-    my ($dir, %files) = @_;
-    for my $name (sort keys %files) {
-        my ($path, $text) = ("$dir/$name", $files{$name});
-        File::Path::make_path(
-            $name =~ m{/$} ? $path : File::Basename::dirname($path));
-        next if $name =~ m{/$};
-        if (ref $text) {
-            symlink $$text, $path or die "$path: $!";
-            next;
-        }
-        open my $file, '>', $path or die "$path: $!";
-        print $file $text;
-        close $file or die "$path: $!";
-        chmod $text =~ /^#!/ ? 0755 : 0644, $path or die "$path: $!";
-    }
-}
-
-# request(PORT, 'GET', '/path', [body => TEXT, Header => value, ...]): the
-# response as {status, reason, head, body, header => {lower case}, raw}; an
-# undefined status if it has no status line. The connection is closed.
+# request(PORT, 'GET', '/path', [body => TEXT, Header => value, ...]): a
+# CGITest::Response with all that came until the connection was closed.
 sub request {
     my ($port, $method, $path, %header) = @_;
-    my $body = delete $header{body};
-    $header{Host} //= "127.0.0.1:$port";
-    $header{Connection} //= 'close';
-    $header{'Content-Length'} //= length $body if defined $body;
-    my $head = "$method $path HTTP/1.1\r\n";
-    $head .= "$_: $header{$_}\r\n" for sort keys %header;
-    return raw($port, "$head\r\n" . ($body // ''));
+    my %o = map { exists $header{$_} ? (lc $_ => delete $header{$_}) : () }
+        qw(body Host);
+    my $c = CGITest::HTTP->new(port => $port);
+    $c->send($c->format_request($method, $path, close => 1, %o,
+        headers => [map { $_ => $header{$_} } sort keys %header]));
+    return $c->last_response(method => $method);
 }
 
-# Sends the text, reads to the end of the connection (20 seconds at most).
+# The same for the bytes of one or more requests.
 sub raw {
     my ($port, $text) = @_;
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                       PeerPort => $port, Timeout => 10)
-        or return {raw => '', body => '', head => '', header => {}};
-    local $SIG{PIPE} = 'IGNORE';
-    print $socket $text;
-    $socket->flush;
-    my ($raw, $until) = ('', time + 20);
-    my $select = IO::Select->new($socket);
-    while (time < $until and $select->can_read(1 + $until - time)) {
-        sysread $socket, $raw, 65536, length $raw or last;
-    }
-    return parse($raw);
-}
-
-sub parse {
-    my $raw = shift;
-    my ($head, $body) = split /\r\n\r\n/, $raw, 2;
-    my %response = (raw => $raw, head => $head // '', body => $body // '');
-    @response{qw(status reason)} =
-        $response{head} =~ m{^HTTP/1\.[01] (\d{3})(?: (.*?))?\r?$}m;
-    while ($response{head} =~ /^([\w-]+): *(.*?)\r?$/mg) {
-        $response{header}{lc $1} = $2;
-    }
-    if (($response{header}{'transfer-encoding'} // '') eq 'chunked') {
-        my ($rest, $whole) = ($response{body}, '');
-        while ($rest =~ s/^([0-9a-fA-F]+)\r\n// and hex $1) {
-            $whole .= substr $rest, 0, hex $1;
-            $rest = substr($rest, hex($1)) =~ s/^\r\n//r;
-        }
-        $response{body} = $whole;
-    }
-    return \%response;
+    my $c = CGITest::HTTP->new(port => $port);
+    $c->send($text);
+    return $c->last_response;
 }
 
 # Which script ran, as "file|SCRIPT_NAME|PATH_INFO|method", or ''.

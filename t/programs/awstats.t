@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Apache::Test;
+use CGITest::Files;
 use Program qw(need_program);
 use Route;
 
@@ -19,8 +20,8 @@ SiteDomain="one.example"
 DirData="@TREE@/data"
 AllowFullYearView=3
 EOC
-my %files = ('data/' => '', 'stats/awstats.doit' => PrivateHttpd::slurp($awstats),
-             'route/awstats.pl' => PrivateHttpd::slurp($awstats));
+my %files = ('data/' => '', 'stats/awstats.doit' => read_file($awstats),
+             'route/awstats.pl' => read_file($awstats));
 my $httpd = routes(<<'EOC', \%files);
 Alias "/stats" "@TREE@/stats"
 <Directory "@TREE@">
@@ -32,8 +33,8 @@ EOC
 my $tree = $httpd->{tree};
 $conf =~ s/\@TREE\@/$tree/g;
 for my $dir ('stats', 'route') {
-    PrivateHttpd::spew("$tree/$dir/awstats.plain.conf", $conf);
-    PrivateHttpd::spew("$tree/$dir/awstats.named.conf",
+    write_file("$tree/$dir/awstats.plain.conf", $conf);
+    write_file("$tree/$dir/awstats.named.conf",
         qq($conf\nWrapperScript="awstats"\n));
 }
 

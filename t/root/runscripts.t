@@ -3,20 +3,20 @@
 use strict;
 use warnings;
 use Apache::Test;
-use PrivateHttpd;
+use CGITest::Server;
 use RunScripts;
 
 plan tests => 8;
 
-my $httpd = PrivateHttpd->start(conf => <<'EOC');
-<Directory "@DIR@/htdocs">
+my $httpd = CGITest::Server->plain(conf => <<'EOC');
+<Directory "@root@/htdocs">
     Options RunScripts SymLinksIfOwnerMatch
 </Directory>
-<Directory "@DIR@/htdocs/follow">
+<Directory "@root@/htdocs/follow">
     Options RunScripts FollowSymLinks
 </Directory>
 EOC
-my $root = $httpd->dir . '/htdocs';
+my $root = $httpd->root . '/htdocs';
 for my $dir ('.', 'follow') {
     tree("$root/$dir", 'own.doit' => script(), 'all.doit' => script(),
         'same.doit' => \'all.doit', 'other.doit' => \'all.doit',

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Apache::Test;
+use CGITest::Proc 'alive';
 use Route;
 
 my %files = (
@@ -68,23 +69,23 @@ CGIRoute "^/host/(.*)$"     "\1"     dir="@TREE@/hosts/%{host}"
 <Files "named.cgi">
     Require all denied
 </Files>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName 127.0.0.1
     AllowEncodedSlashes On
 </VirtualHost>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName nolinks
     <Directory "@TREE@">
         Options None
     </Directory>
 </VirtualHost>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName owner
     <Directory "@TREE@">
         Options SymLinksIfOwnerMatch
     </Directory>
 </VirtualHost>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName unmerged
     MergeSlashes Off
     AllowEncodedSlashes On
@@ -234,4 +235,4 @@ for my $try (1 .. 1500) {
 print "# $answered of 1500 answered; bad: @bad\n";
 ok(!@bad);
 ok($answered > 30);
-ok($httpd->pid > 0);
+ok(alive($httpd->pid));

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Apache::Test;
+use CGITest::Server;
 use Route;
 
 my %files = ('cgi/show' => show_script('show'), 'cgi/other' => '#!/bin/sh',
@@ -87,7 +88,7 @@ sub marks {
     my $conf = join '', @_;
     my $tree = Route::files(%files);
     $conf =~ s/\@TREE\@/$tree/g;
-    my ($ok, $said) = PrivateHttpd->check($conf, '-D', 'DUMP_CGIROUTES');
+    my ($ok, $said) = CGITest::Server->check($conf, '-D', 'DUMP_CGIROUTES');
     print "# $said\n" unless $ok;
     my @servers = split /^(?=main server|virtual host)/m, $said;
     return map {

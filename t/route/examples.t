@@ -4,6 +4,9 @@
 use strict;
 use warnings;
 use Apache::Test;
+use CGITest::Files;
+use CGITest::Server;
+use Program 'need_shm';
 use File::Temp ();
 use POSIX ();
 use Time::HiRes ();
@@ -76,7 +79,7 @@ END {
 }
 sub wait_for { -S $_[0] and return 1 or Time::HiRes::sleep(0.1) for 1 .. 50 }
 
-plan tests => 88, \&PrivateHttpd::need_shm;
+plan tests => 88, \&need_shm;
 
 # A cgi-bin directory
 my $httpd = example('cgi-bin', {CGI_BIN => '@TREE@/cgi'});
@@ -156,7 +159,7 @@ else {
 }
 my $sockets = File::Temp->newdir('ex-XXXXXX', TMPDIR => 1);
 if ($fpm) {
-    PrivateHttpd::spew("$sockets/fpm.conf", "[global]\n"
+    write_file("$sockets/fpm.conf", "[global]\n"
         . "error_log = $sockets/fpm.log\ndaemonize = no\n[www]\n"
         . "listen = $sockets/fpm\npm = static\npm.max_children = 2\n");
     start($fpm, '-y', "$sockets/fpm.conf", '-F');
@@ -230,7 +233,7 @@ if ($fossil) {
     my $tree = $httpd->{tree};
     local %ENV = (%ENV, HOME => "$tree", USER => 'tester');
     my $comment = join '', map { s/^# ?//r }
-        grep { /^#/ } split /^/, PrivateHttpd::slurp("$examples/fossil.conf");
+        grep { /^#/ } split /^/, read_file("$examples/fossil.conf");
     $comment =~ s{/srv/fossil}{$tree/fossil}g;
     $comment =~ s{/usr/bin/fossil}{$fossil}g;
     my @forms = map { s/^  //mgr } $comment =~ /^(  #!.*\n(?:  .*\n)+)/mg;
@@ -272,9 +275,9 @@ else {
 
 # Markdown: the filter of the comment
 if (my ($cmark) = grep { -x } '/usr/bin/cmark') {
-    my ($filter) = PrivateHttpd::slurp("$examples/markdown.conf")
+    my ($filter) = read_file("$examples/markdown.conf")
         =~ /^(#   #!.*\n(?:#   .*\n|#\n)+)/m;
-    PrivateHttpd::spew("$sockets/filter", $filter =~ s/^#   //mgr);
+    write_file("$sockets/filter", $filter =~ s/^#   //mgr);
     chmod 0755, "$sockets/filter";
     $httpd = example('markdown', {NOTES => '@TREE@/notes',
                                   NOTES_FILTER => "$sockets/filter"});
@@ -295,7 +298,7 @@ else {
 # chroot by host: httpd has to be root (t/root has it running)
 mkdir "$sockets/host";
 $done{'chroot-by-host'} = 1;
-my ($ok, $said) = PrivateHttpd->check(
+my ($ok, $said) = CGITest::Server->check(
     qq(Define JAIL "$sockets"\nDefine JAIL_USER nobody\n)
     . qq(Define JAIL_GROUP nogroup\n)
     . qq(Include "$examples/chroot-by-host.conf"\n));

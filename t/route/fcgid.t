@@ -6,11 +6,11 @@ use Test::More;
 use CGITest;
 use CGITest::HTTP;
 use CGITest::Server;
-use PrivateHttpd;
+use Program 'need_shm';
 
 my $module = CGITest::Server::module_dir() . '/mod_fcgid.so';
 plan skip_all => 'libapache2-mod-fcgid is not installed' if !-e $module;
-plan skip_all => "/dev/shm can't be written to" if !PrivateHttpd::need_shm();
+plan skip_all => "/dev/shm can't be written to" if !need_shm();
 plan skip_all => 'libfcgi-perl is not installed' if !eval { require FCGI; 1 };
 
 my $own = CGITest::Server->start(

@@ -5,6 +5,8 @@
 use strict;
 use warnings;
 use Apache::Test;
+use CGITest::Server;
+use Program 'need_shm';
 use File::Temp ();
 use IO::Socket::INET ();
 use POSIX ':sys_wait_h';
@@ -16,7 +18,7 @@ my ($fpm) = grep { -x } glob '/usr/sbin/php-fpm*';
 my ($php) = grep { -x } '/usr/bin/php-cgi';
 
 my $sockets = File::Temp->newdir('ho-XXXXXX', TMPDIR => 1);
-my %ports = map { $_ => PrivateHttpd::free_port() } qw(scgi uwsgi);
+my %ports = map { $_ => CGITest::Server->free_port } qw(scgi uwsgi);
 my $php_vars = <<'EOS';
 <?php header('Content-Type: text/plain');
 foreach ($_SERVER as $name => $value)
@@ -182,7 +184,7 @@ EOC
 
 my @cgi = ('scgi', 'uwsgi', $fcgiwrap ? ('fcgi', 'cluster') : ());
 my @php = $fpm && $php ? ('fpm', 'phpcluster') : ();
-plan tests => @requests * 6 * 2 + 8, \&PrivateHttpd::need_shm;
+plan tests => @requests * 6 * 2 + 8, \&need_shm;
 
 my $httpd = routes($conf, \%files);
 my ($port, $tree) = ($httpd->port, $httpd->{tree});

@@ -46,10 +46,10 @@ CGIRoute "^/only-main" "@TREE@/main"
 CGIRoute "^/bin/\w" "bin/y" dir="@TREE@"
 CGIRoute "^/runaway/(a+)+$" "@TREE@/a"
 CGIRoute "^/runaway" "@TREE@/b"
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName 127.0.0.1
 </VirtualHost>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName with.routes
     CGIRoute "^/shared" "@TREE@/vhost"
 </VirtualHost>
@@ -138,7 +138,6 @@ ok(!@slow);
 # expressions, and what threads keep for them, are new too.
 for (1 .. 3) {
     $httpd->graceful;
-    select undef, undef, undef, 0.5;
     ok(show($httpd, '/refs/foo-bar')->{R1} eq '<foo>');
 }
 ok($httpd->error_log !~ /exit signal/);

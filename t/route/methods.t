@@ -42,10 +42,10 @@ CGIRoute "^/plain" "show" dir="@TREE@/cgi"
 <CGIRoute "^/proxied" "show" dir="@TREE@/cgi">
     SetHandler "proxy:fcgi://127.0.0.1:1"
 </CGIRoute>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName 127.0.0.1
 </VirtualHost>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName off.host
     TraceEnable off
 </VirtualHost>

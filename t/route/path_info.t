@@ -88,16 +88,16 @@ $conf .= <<'EOC';
     AcceptPathInfo Off
 </Location>
 CGIRoute "^/(empty)" "@TREE@/show"
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName 127.0.0.1
     AllowEncodedSlashes On
 </VirtualHost>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName slashes
     MergeSlashes Off
     AllowEncodedSlashes NoDecode
 </VirtualHost>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName root
     CGIRoute "" "@TREE@/show"
 </VirtualHost>

@@ -3,10 +3,11 @@
 use strict;
 use warnings;
 use Apache::Test;
+use CGITest::Files;
 use MIME::Base64 'encode_base64';
 use Route;
 
-my $page = PrivateHttpd::slurp(Apache::Test::vars('top_dir')
+my $page = read_file(Apache::Test::vars('top_dir')
     . '/doc/mod_cgiroute.md');
 my ($section) = $page =~ /^## Recipes\n(.*?)^## /ms;
 my @recipes = split /^### /m, $section;

@@ -178,12 +178,12 @@ CGIRoute "^/plain" "show" dir="@TREE@/cgi"
 </CGIRoute>
 RewriteEngine On
 RewriteRule "^/rewritten/(\w+)$" "/in/$1" [PT,E=FROM_REWRITE:$1]
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName 127.0.0.1
     RewriteEngine On
     RewriteOptions Inherit
 </VirtualHost>
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName other.host
     Header append X-Order vhost
     <Location "/order">

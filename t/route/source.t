@@ -27,7 +27,7 @@ my %files = (
 );
 my $conf = <<'EOC';
 HttpProtocolOptions Unsafe
-<VirtualHost *:@PORT@>
+<VirtualHost *:@port@>
     ServerName 127.0.0.1
     DocumentRoot "@TREE@"
     Alias "/other" "@TREE@"

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Apache::Test;
+use CGITest::Server;
 use Route;
 
 my %files = ('cgi/show' => show_script('show'), 'cgi/text' => "text\n",
@@ -120,7 +121,7 @@ for (@bad) {
         ok(1) for 1 .. 3;
         next;
     }
-    my $said = refused("$marker$lines\n", \%files);
+    my ($said, $own) = refused("$marker$lines\n", \%files);
     my ($tree) = $said =~ m{(/\S*/route-\w+)};
     $expected =~ s/\@TREE\@/$tree/ if $tree;
     my $good = index($said, $expected) >= 0;
@@ -144,13 +145,13 @@ for (@good) {
 }
 
 # A warning where a SetEnv has no effect
-my ($ok, $said) = PrivateHttpd->check(
+my ($ok, $said) = CGITest::Server->check(
     qq(<CGIRoute "^/x" "/bin/sh">\nSetEnv REMOTE_USER x\nSetEnv FINE x\n)
     . "</CGIRoute>\n");
 ok($ok && $said =~ /SetEnv REMOTE_USER \(.*:\d+\) has no effect/);
 ok($said !~ /FINE/);
 # ... in a virtual host too
-($ok, $said) = PrivateHttpd->check("<VirtualHost *:\@PORT\@>\n"
+($ok, $said) = CGITest::Server->check("<VirtualHost *:\@port\@>\n"
     . qq(<CGIRoute "^/x" "/bin/sh">\nSetEnv REMOTE_USER x\n)
     . "</CGIRoute>\n</VirtualHost>\n");
 ok($ok && $said =~ /SetEnv REMOTE_USER \(.*:\d+\) has no effect/);
@@ -165,10 +166,10 @@ for (['script="x.php" dir="/tmp"', 'script'], ['dir=/tmp x', 'dir'],
 ok(refused(qq(CGIRoute "^/a" "a=b" dir="/tmp"\n)) eq '');
 
 # SetEnv without mod_env: in the section, and nowhere else
-($ok, $said) = PrivateHttpd->check({without => ['env'], conf =>
+($ok, $said) = CGITest::Server->check({without => ['env'], conf =>
     qq(<CGIRoute "^/(x)" "/bin/sh">\nSetEnv A "\\1"\n</CGIRoute>\n)});
 ok($ok);
-($ok, $said) = PrivateHttpd->check({without => ['env'],
+($ok, $said) = CGITest::Server->check({without => ['env'],
                                     conf => "SetEnv A b\n"});
 ok(!$ok && $said =~ /must have mod_env/);
 
@@ -190,7 +191,7 @@ CGIRoute "^/two" "/bin/sh" exec="/bin/sh -e -u"
 </VirtualHost>
 EOC
 $conf =~ s/ pathinfo=\n/\n/;
-($ok, $said) = PrivateHttpd->check($conf, '-D', 'DUMP_CGIROUTES');
+($ok, $said) = CGITest::Server->check($conf, '-D', 'DUMP_CGIROUTES');
 print "# $_\n" for split /\n/, $said;
 ok($ok);
 my @blocks = split /^(?=main server|virtual host)/m, $said;
@@ -204,9 +205,9 @@ ok($none =~ /none\.of\.its\.own.*\n +1 +\^\/one/);
 my ($line) = $main =~ /\^\/two.*:(\d+)\)/;
 my ($first) = $main =~ /\^\/one.*:(\d+)\)/;
 ok($line == $first + 1);
-($ok, $said) = PrivateHttpd->check("LogLevel info\n", '-D', 'DUMP_CGIROUTES');
+($ok, $said) = CGITest::Server->check("LogLevel info\n", '-D', 'DUMP_CGIROUTES');
 ok($ok && $said =~ /main server\n +none/);
-($ok, $said) = PrivateHttpd->check($conf);
+($ok, $said) = CGITest::Server->check($conf);
 ok($said !~ /\^\/two/);
 
 # C10: which routes were tried, and why each was passed over

@@ -8,12 +8,13 @@ use Apache::Test;
 use Digest::SHA ();
 use MIME::Base64 ();
 use POSIX ();
-use PrivateHttpd;
+use CGITest::Files;
+use CGITest::Server;
 use RunScripts;
 
-my $httpd = PrivateHttpd->start(conf => <<'EOC');
+my $httpd = CGITest::Server->plain(conf => <<'EOC');
 AddType text/html .shtml
-<Directory "@DIR@/htdocs">
+<Directory "@root@/htdocs">
     Options RunScripts FollowSymLinks
     AllowOverride All
     SetEnv WHERE directory
@@ -33,7 +34,7 @@ AddType text/html .shtml
     <Files "secret.doit">
         AuthType Basic
         AuthName x
-        AuthUserFile "@DIR@/users"
+        AuthUserFile "@root@/users"
         Require valid-user
     </Files>
     <Files "posted.doit">
@@ -54,27 +55,27 @@ AddType text/html .shtml
 <Location "/located">
     Require all denied
 </Location>
-<Directory "@DIR@/htdocs/nolinks">
+<Directory "@root@/htdocs/nolinks">
     Options -FollowSymLinks
 </Directory>
-<Directory "@DIR@/htdocs/owner">
+<Directory "@root@/htdocs/owner">
     Options -FollowSymLinks +SymLinksIfOwnerMatch
 </Directory>
-<Directory "@DIR@/htdocs/ssi">
+<Directory "@root@/htdocs/ssi">
     Options +Includes
     AddOutputFilter INCLUDES .shtml
 </Directory>
-<Directory "@DIR@/htdocs/noexec">
+<Directory "@root@/htdocs/noexec">
     Options +IncludesNOEXEC
     AddOutputFilter INCLUDES .shtml
     ForceType text/html
 </Directory>
-<Directory "@DIR@/htdocs/index">
+<Directory "@root@/htdocs/index">
     DirectoryIndex denied other
 </Directory>
 EOC
-my $root = $httpd->dir . '/htdocs';
-PrivateHttpd::spew($httpd->dir . '/users',
+my $root = $httpd->root . '/htdocs';
+write_file($httpd->root . '/users',
     'me:{SHA}' . MIME::Base64::encode(Digest::SHA::sha1('it')) . "\n");
 my @me = (Authorization => 'Basic ' . MIME::Base64::encode('me:it', ''));
 

@@ -5,7 +5,7 @@
 use strict;
 use warnings;
 use Apache::Test;
-use PrivateHttpd;
+use CGITest::Server;
 use RunScripts;
 
 my %foo = (
@@ -42,16 +42,16 @@ sub expected {
 my $count = (keys %foo) * (keys %scripts) * (keys %urls) * @methods;
 plan tests => $count + 24;
 
-my $httpd = PrivateHttpd->start(conf => <<'EOC');
-<Directory "@DIR@/htdocs">
+my $httpd = CGITest::Server->plain(conf => <<'EOC');
+<Directory "@root@/htdocs">
     Options RunScripts FollowSymLinks Indexes
     AddType text/html .html
 </Directory>
-<Directory "@DIR@/htdocs/off">
+<Directory "@root@/htdocs/off">
     Options -RunScripts
 </Directory>
 EOC
-my $root = $httpd->dir . '/htdocs';
+my $root = $httpd->root . '/htdocs';
 
 for my $foo (sort keys %foo) {
     for my $scripts (sort keys %scripts) {

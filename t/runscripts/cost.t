@@ -5,14 +5,14 @@
 use strict;
 use warnings;
 use Apache::Test;
-use PrivateHttpd;
+use CGITest::Server;
 
 my $vars  = Apache::Test::vars();
 my $tools = system('valgrind --version >/dev/null 2>&1') == 0
     && system('python3 --version >/dev/null 2>&1') == 0;
 plan tests => 3, need({'valgrind and python3' => $tools});
 
-my $port = PrivateHttpd::free_port();
+my $port = CGITest::Server->free_port;
 my $out = `python3 '$vars->{top_dir}/t/runscripts/cost.py' --port $port 2>&1`;
 print "# $_\n" for split /\n/, $out;
 my %ratio = $out =~ /^([a-z-]+) +\d+ +([\d.]+)$/mg;

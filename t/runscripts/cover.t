@@ -4,7 +4,8 @@ use strict;
 use warnings;
 use Apache::Test;
 use Apache::TestUtil 't_cmp';
-use PrivateHttpd;
+use CGITest::Files;
+use CGITest::Server;
 use RunScripts;
 
 my $html = "<!DOCTYPE html>\n<title>x</title>\n";
@@ -32,27 +33,27 @@ my %sheets = (
     'a.none' => [$html, 'text/html'],
 );
 my $conf = <<'EOC';
-<Directory "@DIR@/htdocs">
+<Directory "@root@/htdocs">
     Options +RunScripts
     AddType text/html .html
     AddType application/x-xyz .xyz
 </Directory>
-<Directory "@DIR@/htdocs/charset">
+<Directory "@root@/htdocs/charset">
     AddDefaultCharset utf-8
 </Directory>
-<Directory "@DIR@/htdocs/forced">
+<Directory "@root@/htdocs/forced">
     ForceType image/x-forced
 </Directory>
-<Directory "@DIR@/htdocs/handled">
+<Directory "@root@/htdocs/handled">
     SetHandler server-status
 </Directory>
-<Directory "@DIR@/htdocs/index">
+<Directory "@root@/htdocs/index">
     DirectoryIndex doctype
 </Directory>
-<Directory "@DIR@/htdocs/off">
+<Directory "@root@/htdocs/off">
     Options -RunScripts
 </Directory>
-<Directory "@DIR@/htdocs/ssi">
+<Directory "@root@/htdocs/ssi">
     Options +Includes
     XBitHack On
     AddOutputFilterByType INCLUDES text/html
@@ -60,8 +61,8 @@ my $conf = <<'EOC';
 EOC
 plan tests => keys(%sheets) + 20;
 
-my $httpd = PrivateHttpd->start(conf => $conf);
-my $root = $httpd->dir . '/htdocs';
+my $httpd = CGITest::Server->plain(conf => $conf);
+my $root = $httpd->root . '/htdocs';
 my $port = $httpd->port;
 sub type { return $_[0]{header}{'content-type'} // '' }
 sub get { return request($port, 'GET', @_) }
@@ -107,13 +108,13 @@ ok($> == 0 || get('/lower')->{status} == 403);
 $httpd->stop;
 
 # mod_mime_magic comes first, and what it does not know is ours.
-my ($libexec) = PrivateHttpd::slurp(Apache::Test::vars('httpd_conf'))
+my ($libexec) = read_file(Apache::Test::vars('httpd_conf'))
     =~ m{^LoadModule mime_module "?(\S+)/mod_mime\.so}m;
-PrivateHttpd::spew("$root/../magic", "0\tstring\t\\<!DOCTYPE\ttext/x-magic\n");
-$httpd = PrivateHttpd->start(conf => qq(LoadModule mime_magic_module )
+write_file("$root/../magic", "0\tstring\t\\<!DOCTYPE\ttext/x-magic\n");
+$httpd = CGITest::Server->plain(conf => qq(LoadModule mime_magic_module )
     . qq("$libexec/mod_mime_magic.so"\nMimeMagicFile "$root/../magic"\n$conf));
 # It passes over short files.
-tree($httpd->dir . '/htdocs', 'doctype' => $html x 1000, 'doctype.doit' => script(),
+tree($httpd->root . '/htdocs', 'doctype' => $html x 1000, 'doctype.doit' => script(),
     'lower' => "<html>", 'lower.doit' => script());
 $port = $httpd->port;
 ok t_cmp(type(get('/doctype')), 'text/x-magic');

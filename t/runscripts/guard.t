@@ -5,13 +5,14 @@ use strict;
 use warnings;
 use Apache::Test;
 use Apache::TestUtil 't_cmp';
-use PrivateHttpd;
+use CGITest::Files;
+use CGITest::Server;
 use RunScripts;
 
-my $guard = PrivateHttpd::slurp(
+my $guard = read_file(
     Apache::Test::vars('top_dir') . '/conf/runscripts-guard.conf');
 my $conf = <<'EOC';
-<Directory "@DIR@/htdocs">
+<Directory "@root@/htdocs">
     Options RunScripts
 </Directory>
 EOC
@@ -24,9 +25,9 @@ plan tests => 3 * (@hidden + @served) + 1;
 
 for my $case (['without', '', 1], ['guarded', $guard, 1], ['with', $guard, 0]) {
     my ($name, $lines, $gone) = @$case;
-    my $httpd = PrivateHttpd->start(conf => $lines . $conf,
+    my $httpd = CGITest::Server->plain(conf => $lines . $conf,
         without => $gone ? [qw(runscripts cgi cgid)] : []);
-    tree($httpd->dir . '/htdocs', %files);
+    tree($httpd->root . '/htdocs', %files);
     my $want = $name eq 'guarded' ? 403 : $name eq 'with' ? 404 : '(200|404)';
     ok t_cmp("$_: " . request($httpd->port, 'GET', "/$_")->{status},
         qr/: $want$/, $name) for @hidden;

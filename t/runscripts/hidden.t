@@ -7,7 +7,8 @@ use warnings;
 use Apache::Test;
 use Digest::SHA ();
 use MIME::Base64 ();
-use PrivateHttpd;
+use CGITest::Files;
+use CGITest::Server;
 use RunScripts;
 
 my $httpd;
@@ -35,63 +36,63 @@ my @hidden = ('foo.doit', 'bar.nph', 'note.txt~', '%23note%23', 'foo~',
 my @never = ('none.doit', 'none.nph', 'none~', 'none%23');
 
 my $conf = <<'EOC';
-DocumentRoot "@DIR@/htdocs"
-DavLockDB "@DIR@/davlock"
+DocumentRoot "@root@/htdocs"
+DavLockDB "@root@/davlock"
 AddType text/html .html .shtml
 AddType text/plain .txt
-<Directory "@DIR@/htdocs">
+<Directory "@root@/htdocs">
     Options RunScripts FollowSymLinks
 </Directory>
-<Directory "@DIR@/htdocs/handler-cgi">
+<Directory "@root@/htdocs/handler-cgi">
     AddHandler cgi-script .doit .nph
     Options +ExecCGI
 </Directory>
-<Directory "@DIR@/htdocs/handler-parsed">
+<Directory "@root@/htdocs/handler-parsed">
     AddOutputFilter INCLUDES .doit
     AddHandler server-parsed .doit
     Options +Includes
 </Directory>
-<Directory "@DIR@/htdocs/handler-default">
+<Directory "@root@/htdocs/handler-default">
     SetHandler default-handler
 </Directory>
-<Directory "@DIR@/htdocs/handler-ours">
+<Directory "@root@/htdocs/handler-ours">
     SetHandler runscripts
 </Directory>
-<Directory "@DIR@/htdocs/handler-rewrite">
+<Directory "@root@/htdocs/handler-rewrite">
     SetHandler redirect-handler
 </Directory>
-<Directory "@DIR@/htdocs/handler-none">
+<Directory "@root@/htdocs/handler-none">
     SetHandler none
 </Directory>
-<Directory "@DIR@/htdocs/type-forced">
+<Directory "@root@/htdocs/type-forced">
     ForceType text/plain
 </Directory>
-<Directory "@DIR@/htdocs/type-added">
+<Directory "@root@/htdocs/type-added">
     AddType text/plain .doit
     AddHandler type-map .nph
 </Directory>
-<Directory "@DIR@/htdocs/type-asis">
+<Directory "@root@/htdocs/type-asis">
     AddHandler send-as-is .doit .nph ~
 </Directory>
-<Directory "@DIR@/htdocs/views">
+<Directory "@root@/htdocs/views">
     Options +MultiViews
     AddLanguage en .en
     AddEncoding x-gzip .gz
     AddType text/plain .doit .nph
     AddHandler type-map .var
 </Directory>
-<Directory "@DIR@/htdocs/spell">
+<Directory "@root@/htdocs/spell">
     CheckSpelling On
 </Directory>
-<Directory "@DIR@/htdocs/spell/base">
+<Directory "@root@/htdocs/spell/base">
     CheckSpelling On
     CheckBasenameMatch On
 </Directory>
-<Directory "@DIR@/htdocs/ssi">
+<Directory "@root@/htdocs/ssi">
     Options +Includes
     AddOutputFilter INCLUDES .shtml
 </Directory>
-<Directory "@DIR@/htdocs/index">
+<Directory "@root@/htdocs/index">
     DirectoryIndex foo.doit bar.nph note.txt~
     Options +Indexes
     <Files "bar.nph">
@@ -101,13 +102,13 @@ AddType text/plain .txt
         Require all denied
     </Files>
 </Directory>
-<Directory "@DIR@/htdocs/error">
+<Directory "@root@/htdocs/error">
     ErrorDocument 404 /plain/foo.doit
 </Directory>
-<Directory "@DIR@/htdocs/fallback">
+<Directory "@root@/htdocs/fallback">
     FallbackResource /plain/foo.doit
 </Directory>
-<Directory "@DIR@/htdocs/rewrite">
+<Directory "@root@/htdocs/rewrite">
     RewriteEngine On
     RewriteRule ^plain$ foo.doit [L]
     RewriteRule ^other$ /plain/foo.doit [L]
@@ -118,17 +119,17 @@ AddType text/plain .txt
 </Directory>
 RewriteEngine On
 RewriteRule ^/pt$ /plain/foo.doit [PT]
-RewriteRule ^/direct$ "@DIR@/htdocs/plain/foo.doit"
-Alias /aliased "@DIR@/htdocs/plain/foo.doit"
-AliasMatch ^/matched/(.*) "@DIR@/htdocs/plain/$1.doit"
-<Directory "@DIR@/htdocs/dav">
+RewriteRule ^/direct$ "@root@/htdocs/plain/foo.doit"
+Alias /aliased "@root@/htdocs/plain/foo.doit"
+AliasMatch ^/matched/(.*) "@root@/htdocs/plain/$1.doit"
+<Directory "@root@/htdocs/dav">
     Dav On
 </Directory>
-<Directory "@DIR@/htdocs/dav-off">
+<Directory "@root@/htdocs/dav-off">
     Dav On
     Options -RunScripts
 </Directory>
-<Directory "@DIR@/htdocs/one-off">
+<Directory "@root@/htdocs/one-off">
     <Files "foo.doit">
         Options -RunScripts
     </Files>
@@ -139,16 +140,16 @@ AliasMatch ^/matched/(.*) "@DIR@/htdocs/plain/$1.doit"
         Options -RunScripts
     </If>
 </Directory>
-<Directory "@DIR@/htdocs/off">
+<Directory "@root@/htdocs/off">
     Options -RunScripts
 </Directory>
-<Directory "@DIR@/htdocs/secured">
+<Directory "@root@/htdocs/secured">
     AuthType Basic
     AuthName x
-    AuthUserFile "@DIR@/users"
+    AuthUserFile "@root@/users"
     Require valid-user
 </Directory>
-Alias /author "@DIR@/htdocs/plain"
+Alias /author "@root@/htdocs/plain"
 <Location /author>
     Dav On
     Options -RunScripts
@@ -164,7 +165,7 @@ my %listings = (
         . 'ShowForbidden',
     titles => 'IndexOptions FancyIndexing ScanHTMLTitles FoldersFirst',
 );
-$conf .= "<Directory \"\@DIR\@/htdocs/index/$_\">\n$listings{$_}\n"
+$conf .= "<Directory \"\@root\@/htdocs/index/$_\">\n$listings{$_}\n"
     . "</Directory>\n" for sort keys %listings;
 
 my @methods = qw(GET HEAD POST PUT DELETE OPTIONS PATCH PROPFIND COPY FOO);
@@ -182,9 +183,9 @@ my @odd = ('foo%2edoit', 'foo.do%69t', 'f%6fo.doi%74/', './foo.doit',
 plan tests => (@hidden + @never) * (1 + @methods * @tails) + @odd + 1
     + 3 * @handlers + 4 * keys(%listings) + 89;
 
-$httpd = PrivateHttpd->start(conf => $conf);
-my $root = $httpd->dir . '/htdocs';
-PrivateHttpd::spew($httpd->dir . '/users',
+$httpd = CGITest::Server->plain(conf => $conf);
+my $root = $httpd->root . '/htdocs';
+write_file($httpd->root . '/users',
     'me:{SHA}' . MIME::Base64::encode(Digest::SHA::sha1('it')) . "\n");
 my @dirs = (qw(plain index error fallback rewrite dav-off off secured
         spell/base), @handlers, map {"index/$_"} keys %listings);
@@ -262,7 +263,7 @@ ok(status('GET', '/plain/d.doit') == 301);
 for my $form (sort keys %listings) {
     tree("$root/index/$form", 'plain.txt~' => "SECRET\n", 'sub.doit/' => '',
         'denied' => "SECRET\n");
-    PrivateHttpd::spew("$root/index/$form/title.html",
+    write_file("$root/index/$form/title.html",
         "<title>SHOWN</title>\n");
     my $page = ask('GET', "/index/$form/");
     ok($page->{status} == 200 && $page->{body} =~ /plain\.txt"/);
@@ -280,10 +281,10 @@ tree("$root/views", 'page.doit' => "SECRET\n", 'page.html.en' => "page\n",
     'run.var' => "URI: run\n\nURI: foo\nContent-type: text/plain\n\n");
 ok(status('GET', '/views/page.doit') == 404);
 chmod 0755, "$root/views/page.doit";
-PrivateHttpd::spew("$root/views/page.doit", script());
+write_file("$root/views/page.doit", script());
 ok(ran(ask('GET', '/views/page')) =~ /^page\.doit/);
 unlink "$root/views/page.doit";
-PrivateHttpd::spew("$root/views/page.nph~", "SECRET\n");
+write_file("$root/views/page.nph~", "SECRET\n");
 ok(ask('GET', '/views/page')->{body} eq "page\n");
 ok(status('GET', '/views/three') == 404);
 ok(status('GET', '/views/page.nph') == 404);

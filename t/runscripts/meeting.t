@@ -4,41 +4,41 @@
 use strict;
 use warnings;
 use Apache::Test;
-use PrivateHttpd;
+use CGITest::Server;
 use RunScripts;
 
-my $httpd = PrivateHttpd->start(conf => <<'EOC');
+my $httpd = CGITest::Server->plain(conf => <<'EOC');
 AddType text/html .html .shtml
 AddType text/plain .txt
-<Directory "@DIR@">
+<Directory "@root@">
     Require all granted
     Options RunScripts FollowSymLinks
 </Directory>
 
 # R10
-ScriptAlias /cgi-bin "@DIR@/htdocs/both"
-Alias /no-cgi-bin "@DIR@/htdocs/both"
+ScriptAlias /cgi-bin "@root@/htdocs/both"
+Alias /no-cgi-bin "@root@/htdocs/both"
 
-<Directory "@DIR@/htdocs/index">
+<Directory "@root@/htdocs/index">
     DirectoryIndex index
 </Directory>
-<Directory "@DIR@/htdocs/index/second">
+<Directory "@root@/htdocs/index/second">
     DirectoryIndex none.html index index.html
 </Directory>
-<Directory "@DIR@/htdocs/index/redirect">
+<Directory "@root@/htdocs/index/redirect">
     DirectoryIndexRedirect On
 </Directory>
-<Directory "@DIR@/htdocs/error">
+<Directory "@root@/htdocs/error">
     ErrorDocument 404 /both/error/page
     ErrorDocument 403 /both/status
     <Files "denied">
         Require all denied
     </Files>
 </Directory>
-<Directory "@DIR@/htdocs/fallback">
+<Directory "@root@/htdocs/fallback">
     FallbackResource /fallback/app
 </Directory>
-<Directory "@DIR@/htdocs/front">
+<Directory "@root@/htdocs/front">
     RewriteEngine On
     RewriteRule ^old/(.*)$ foo/$1?from=$1 [L]
     RewriteRule ^env$ foo [E=SEEN:yes,L]
@@ -46,62 +46,62 @@ Alias /no-cgi-bin "@DIR@/htdocs/both"
     RewriteCond %{REQUEST_FILENAME} !-d
     RewriteRule ^(.*)$ app/$1 [L]
 </Directory>
-<Directory "@DIR@/htdocs/canon">
+<Directory "@root@/htdocs/canon">
     RewriteEngine On
     RewriteCond %{HTTP_HOST} ^other
     RewriteRule .* http://main.example%{REQUEST_URI} [R=301,L]
 </Directory>
 RewriteEngine On
 RewriteRule ^/pretty/(\d+)$ /both/foo?id=$1 [PT,E=ID:$1]
-RewriteRule ^/file/(\w+)$ "@DIR@/htdocs/both/$1"
+RewriteRule ^/file/(\w+)$ "@root@/htdocs/both/$1"
 RewriteRule ^/inform/(.*)$ /both/foo/$1 [PT]
 
-Alias /aliased "@DIR@/elsewhere"
-Alias /one "@DIR@/elsewhere/deep/foo"
-AliasMatch ^/match/(\w+)$ "@DIR@/elsewhere/deep/$1"
-UserDir "@DIR@/home/*/public"
-<Directory "@DIR@/home/*/public">
+Alias /aliased "@root@/elsewhere"
+Alias /one "@root@/elsewhere/deep/foo"
+AliasMatch ^/match/(\w+)$ "@root@/elsewhere/deep/$1"
+UserDir "@root@/home/*/public"
+<Directory "@root@/home/*/public">
     Options None
     AllowOverride Options=RunScripts
 </Directory>
 
 Action run-it /both/action
 AddHandler run-it .act
-<Directory "@DIR@/htdocs/put">
+<Directory "@root@/htdocs/put">
     Script PUT /both/action
     Script PROPFIND /both/action
 </Directory>
 
-<Directory "@DIR@/htdocs/noinfo">
+<Directory "@root@/htdocs/noinfo">
     AcceptPathInfo Off
 </Directory>
-<Directory "@DIR@/htdocs/info">
+<Directory "@root@/htdocs/info">
     AcceptPathInfo On
 </Directory>
-<Directory "@DIR@/htdocs/filtered">
+<Directory "@root@/htdocs/filtered">
     AddOutputFilter INCLUDES .doit
     Options +Includes
     SetEnv INSIDE value
 </Directory>
-<Directory "@DIR@/htdocs/sub">
+<Directory "@root@/htdocs/sub">
     Options +Includes
     AddOutputFilter INCLUDES .shtml
 </Directory>
 
-CacheRoot "@DIR@/cache"
+CacheRoot "@root@/cache"
 CacheEnable disk /cached
-ProxyPass /front-proxy http://127.0.0.1:@PORT@/both
+ProxyPass /front-proxy http://127.0.0.1:@port@/both
 EOC
-my $mass = PrivateHttpd->start(conf => <<'EOC');
-<Directory "@DIR@/mass">
+my $mass = CGITest::Server->plain(conf => <<'EOC');
+<Directory "@root@/mass">
     Require all granted
     Options RunScripts
 </Directory>
 UseCanonicalName Off
-VirtualDocumentRoot "@DIR@/mass/%1"
-VirtualScriptAlias "@DIR@/mass/%1/cgi"
+VirtualDocumentRoot "@root@/mass/%1"
+VirtualScriptAlias "@root@/mass/%1/cgi"
 EOC
-my $root = $httpd->dir . '/htdocs';
+my $root = $httpd->root . '/htdocs';
 my $vars = 'for v in REDIRECT_STATUS REDIRECT_URL REDIRECT_ID ID SEEN '
     . 'REDIRECT_SEEN QUERY_STRING REDIRECT_QUERY_STRING PATH_TRANSLATED '
     . 'REQUEST_URI DOCUMENT_ROOT; do eval '
@@ -205,7 +205,7 @@ ok(ask('GET', '/canon/foo/x?y', Host => 'other.example')->{header}{location}
 ok(runs('/canon/foo', 'foo.doit|/canon/foo||GET'));
 
 # --- other ways from a URL to a directory ---
-tree($httpd->dir . '/elsewhere', 'foo.doit' => script($vars),
+tree($httpd->root . '/elsewhere', 'foo.doit' => script($vars),
     'deep/foo.doit' => script());
 ok(runs('/aliased/foo', 'foo.doit|/aliased/foo||GET'));
 ok(runs('/aliased/foo/x', 'foo.doit|/aliased/foo|/x|GET'));
@@ -213,13 +213,13 @@ ok(runs('/aliased/deep/foo', 'foo.doit|/aliased/deep/foo||GET'));
 ok(runs('/one', 'foo.doit|/one||GET'));
 ok(runs('/one/more', 'foo.doit|/one|/more|GET'));
 ok(runs('/match/foo', 'foo.doit|/match/foo||GET'));
-tree($httpd->dir . '/home/jo/public', 'foo.doit' => script());
+tree($httpd->root . '/home/jo/public', 'foo.doit' => script());
 ok(runs('/~jo/foo', 404));
-tree($httpd->dir . '/home/jo/public', '.htaccess' => "Options +RunScripts\n");
+tree($httpd->root . '/home/jo/public', '.htaccess' => "Options +RunScripts\n");
 ok(runs('/~jo/foo', 'foo.doit|/~jo/foo||GET'));
 ok(runs('/~jo/foo/x', 'foo.doit|/~jo/foo|/x|GET'));
 ok(runs('/~jo/foo.doit', 404));
-tree($mass->dir . '/mass/one', 'foo.doit' => script($vars),
+tree($mass->root . '/mass/one', 'foo.doit' => script($vars),
     'cgi/foo.doit' => script());
 my $one = request($mass->port, 'GET', '/foo/x', Host => 'one');
 ok(ran($one) eq 'foo.doit|/foo|/x|GET');
@@ -272,7 +272,7 @@ ok($form->{status} == 200 && $form->{body} =~ /\ncover\n\+output of cover/);
 # --- mod_proxy in front, mod_cache before ---
 ok(runs('/front-proxy/foo/x?y', 'foo.doit|/both/foo|/x|GET'));
 ok(runs('/front-proxy/foo', 'foo.doit|/both/foo||POST', 'POST', body => 'x'));
-mkdir $httpd->dir . '/cache' or die $!;
+mkdir $httpd->root . '/cache' or die $!;
 tree("$root/cached", 'n.doit' => <<'EOS', 'cover' => "cover\n",
 #!/bin/sh
 n=$(cat "$0.count" 2>/dev/null || echo 0)

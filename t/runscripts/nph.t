@@ -5,12 +5,13 @@
 use strict;
 use warnings;
 use Apache::Test;
-use PrivateHttpd;
+use CGITest::Files;
+use CGITest::Server;
 use RunScripts;
 use Time::HiRes ();
 
 my $h2 = '';    # mod_http2 does not run on prefork
-for my $module (split /\n/, PrivateHttpd::slurp(
+for my $module (split /\n/, read_file(
         Apache::Test::vars()->{httpd_conf})) {
     $h2 = 1 if $module =~ /mpm_(event|worker)_module/;
 }
@@ -18,9 +19,9 @@ my $tls = eval { require IO::Socket::SSL; 1 }
     && system('openssl version >/dev/null 2>&1') == 0;
 my $curl = `curl --version 2>/dev/null` =~ /HTTP2/;
 
-my $tls_port = PrivateHttpd::free_port();
-my $private = PrivateHttpd->new;    # only for its directory
-my $pem = $private->dir . '/key.pem';
+my $tls_port = CGITest::Server->free_port;
+my $private = CGITest::Server->new(plain => 1);    # only for its directory
+my $pem = $private->root . '/key.pem';
 if ($tls) {
     system "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
         . " -nodes -days 2 -subj /CN=localhost"
@@ -30,13 +31,13 @@ if ($tls) {
 my $conf = <<'EOC';
 AddType text/html .shtml
 Protocols h2c http/1.1
-<Directory "@DIR@/htdocs">
+<Directory "@root@/htdocs">
     Options RunScripts FollowSymLinks Includes
     AddOutputFilter INCLUDES .shtml
     DirectoryIndex index
     ErrorDocument 404 /missing
 </Directory>
-<Directory "@DIR@/htdocs/filtered">
+<Directory "@root@/htdocs/filtered">
     SetOutputFilter DEFLATE;INCLUDES
     Header always set X-Added yes
 </Directory>
@@ -50,8 +51,8 @@ Listen 127.0.0.1:$tls_port https
     SSLCertificateKeyFile "$pem"
 </VirtualHost>
 EOC
-my $httpd = PrivateHttpd->start(conf => $conf);
-my $root = $httpd->dir . '/htdocs';
+my $httpd = CGITest::Server->plain(conf => $conf);
+my $root = $httpd->root . '/htdocs';
 my $port = $httpd->port;
 
 # Bytes that httpd would never send by itself.

@@ -6,9 +6,8 @@
 use strict;
 use warnings;
 use Apache::Test;
-use PrivateHttpd;
+use CGITest::Server;
 use RunScripts;
-use Time::HiRes ();
 
 # Lines that a level can have; a level may have two of them.
 my @lines = (
@@ -77,12 +76,12 @@ for my $one (@lines) {
 }
 sub section {
     my ($path, $lines) = @_;
-    return join '', "<Directory \"\@DIR\@/htdocs/$path\">\nAllowOverride All\n",
+    return join '', "<Directory \"\@root\@/htdocs/$path\">\nAllowOverride All\n",
         (map { "Options $_\n" } split /\n/, $lines), "</Directory>\n";
 }
 $conf = <<'EOC';
 Options FollowSymLinks
-<Directory "@DIR@/htdocs">
+<Directory "@root@/htdocs">
     AddHandler cgi-script .cgi
     AddType text/plain .txt
 </Directory>
@@ -93,21 +92,21 @@ for my $i (0 .. $#cases) {
 
 # The other kinds of section, each with what it does to "off" and to "on".
 my @sections = (
-    ['<Directory "@DIR@/htdocs/NAME">', '</Directory>'],
-    ['<Directory "@DIR@/htdocs/NAM[E]">', '</Directory>'],
+    ['<Directory "@root@/htdocs/NAME">', '</Directory>'],
+    ['<Directory "@root@/htdocs/NAM[E]">', '</Directory>'],
     ['<Directory ~ "/htdocs/NAME/">', '</Directory>'],
     ['<DirectoryMatch "/htdocs/NAME/">', '</DirectoryMatch>'],
     ['<Location "/NAME">', '</Location>'],
     ['<LocationMatch "^/NAME/">', '</LocationMatch>'],
     ['<FilesMatch "^NAME(\.doit)?$">', '</FilesMatch>'],
-    ["<Directory \"\@DIR\@/htdocs/NAME\">\n<Files \"NAME*\">",
+    ["<Directory \"\@root\@/htdocs/NAME\">\n<Files \"NAME*\">",
         "</Files>\n</Directory>"],
     ['<If "%{REQUEST_URI} =~ m#^/NAME/#">', '</If>'],
-    ["<Directory \"\@DIR\@/htdocs/NAME\">\n<If \"true\">",
+    ["<Directory \"\@root\@/htdocs/NAME\">\n<If \"true\">",
         "</If>\n</Directory>"],
-    ["<Directory \"\@DIR\@/htdocs/NAME\">\n<IfModule mod_runscripts.c>",
+    ["<Directory \"\@root\@/htdocs/NAME\">\n<IfModule mod_runscripts.c>",
         "</IfModule>\n</Directory>"],
-    ["<Macro mNAME>\n<Directory \"\@DIR\@/htdocs/NAME\">",
+    ["<Macro mNAME>\n<Directory \"\@root\@/htdocs/NAME\">",
         "</Directory>\n</Macro>\nUse mNAME"],
 );
 for my $i (0 .. $#sections) {
@@ -127,21 +126,21 @@ for my $i (0 .. $#sections) {
 
 # Servers: the main one, and a virtual host that says otherwise.
 $conf .= <<'EOC';
-<Directory "@DIR@/htdocs/inherits">
+<Directory "@root@/htdocs/inherits">
 </Directory>
-<VirtualHost 127.0.0.1:@PORT@>
+<VirtualHost 127.0.0.1:@port@>
     ServerName off.example
-    DocumentRoot "@DIR@/htdocs"
+    DocumentRoot "@root@/htdocs"
 </VirtualHost>
-<VirtualHost 127.0.0.1:@PORT@>
+<VirtualHost 127.0.0.1:@port@>
     ServerName on.example
-    DocumentRoot "@DIR@/htdocs"
+    DocumentRoot "@root@/htdocs"
     Options +RunScripts
 </VirtualHost>
-<VirtualHost 127.0.0.1:@PORT@>
+<VirtualHost 127.0.0.1:@port@>
     ServerName section.example
-    DocumentRoot "@DIR@/htdocs"
-    <Directory "@DIR@/htdocs/inherits">
+    DocumentRoot "@root@/htdocs"
+    <Directory "@root@/htdocs/inherits">
         Options +RunScripts
     </Directory>
 </VirtualHost>
@@ -149,8 +148,8 @@ EOC
 
 plan tests => @cases * keys(%is_on) + 5 * @sections + 3 + 3;
 
-my $httpd = PrivateHttpd->start(conf => $conf, root => '');
-my $root = $httpd->dir . '/htdocs';
+my $httpd = CGITest::Server->plain(conf => $conf, directory => '');
+my $root = $httpd->root . '/htdocs';
 sub get { return request($httpd->port, 'GET', $_[0]) }
 
 my $first = level('FollowSymLinks', 'FollowSymLinks');
@@ -189,15 +188,7 @@ for my $case (['off.example', 0], ['on.example', 1], ['section.example', 1]) {
 }
 
 # The configuration is read again, our setter called again, five times.
-for (1 .. 5) {
-    my $before = () = $httpd->error_log =~ /resuming normal operations/g;
-    $httpd->graceful;
-    for (1 .. 100) {
-        my $now = () = $httpd->error_log =~ /resuming normal operations/g;
-        last if $now > $before;
-        Time::HiRes::sleep(0.1);
-    }
-}
+$httpd->graceful or die for 1 .. 5;
 ok(ran(get('/plus0/plus0')) ne '');
 ok(ran(get('/minus0/minus0')) eq '');
 ok(get('/plus0/plus0.doit')->{status} == 404);

@@ -4,7 +4,7 @@
 use strict;
 use warnings;
 use Apache::Test;
-use PrivateHttpd;
+use CGITest::Server;
 use RunScripts;
 
 # AllowOverride lines; the line in .htaccess; what comes of it: 1 or 0
@@ -95,17 +95,17 @@ my @cases = (
 );
 my $conf = '';
 for my $i (0 .. $#cases) {
-    $conf .= "<Directory \"\@DIR\@/htdocs/$i\">\n$cases[$i][0]\n</Directory>\n";
+    $conf .= "<Directory \"\@root\@/htdocs/$i\">\n$cases[$i][0]\n</Directory>\n";
 }
 # A section below that says again, and one that turns the list off.
 $conf .= <<'EOC';
-<Directory "@DIR@/htdocs/x">
+<Directory "@root@/htdocs/x">
     AllowOverride Options=Indexes
 </Directory>
-<Directory "@DIR@/htdocs/x/y">
+<Directory "@root@/htdocs/x/y">
     AllowOverride Options=RunScripts
 </Directory>
-<Directory "@DIR@/htdocs/x/y/z">
+<Directory "@root@/htdocs/x/y/z">
     AllowOverride FileInfo
 </Directory>
 # Of no effect: core reads .htaccess files before it looks at such sections.
@@ -115,7 +115,7 @@ $conf .= <<'EOC';
 <Location /server-info>
     SetHandler server-info
 </Location>
-<Directory "@DIR@/htdocs/shown">
+<Directory "@root@/htdocs/shown">
     Options   RunScripts   "Indexes"
     AllowOverride FileInfo Options=RunScripts,Indexes
     <Files "x">
@@ -150,8 +150,8 @@ my @refused = (
 );
 plan tests => @cases + 5 + 2 * @refused + 11;
 
-my $httpd = PrivateHttpd->start(conf => $conf);
-my $root = $httpd->dir . '/htdocs';
+my $httpd = CGITest::Server->plain(conf => $conf);
+my $root = $httpd->root . '/htdocs';
 for my $i (0 .. $#cases) {
     my ($allow, $htaccess, $want) = @{$cases[$i]};
     tree("$root/$i", 's.doit' => script(), '.htaccess' => "$htaccess\n");
@@ -186,15 +186,15 @@ ok(request($httpd->port, 'GET', '/x/y/s')->{status} == 500);
 for my $case (@refused) {
     my ($line, $text) = @$case;
     # With the line number, and by httpd -t; and each sets nothing.
-    my ($ok, $output) = PrivateHttpd->check(
-        "<Directory \"\@DIR\@/htdocs\">\n$line\n</Directory>\n");
+    my ($ok, $output) = CGITest::Server->check(
+        "<Directory \"\@root\@/htdocs\">\n$line\n</Directory>\n");
     print "# $line: $output\n" if $ok or $output !~ /$text/;
     ok(!$ok);
     ok($output =~ /Syntax error on line \d+ of \S+httpd\.conf:\s+$text/);
 }
 
 # What the administrator wrote, as it was.
-my ($ok, $dump) = PrivateHttpd->check($conf, '-D', 'DUMP_CONFIG');
+my ($ok, $dump) = CGITest::Server->check($conf, '-D', 'DUMP_CONFIG');
 ok($ok);
 ok($dump =~ /^\s*Options RunScripts   "Indexes"$/m);
 ok($dump =~ /^\s*AllowOverride FileInfo Options=RunScripts,Indexes$/m);
@@ -206,8 +206,8 @@ ok($info =~ /AllowOverride <i>FileInfo Options=RunScripts,Indexes</);
 ok($info =~ /Options <i>-RunScripts \+ExecCGI</);
 ok($info !~ /Options <i>None/);
 # AllowOverride itself stays where core allows it.
-($ok, $dump) = PrivateHttpd->check("AllowOverride Options=RunScripts\n");
+($ok, $dump) = CGITest::Server->check("AllowOverride Options=RunScripts\n");
 ok(!$ok && $dump =~ /AllowOverride not allowed here/);
-($ok, $dump) = PrivateHttpd->check(
+($ok, $dump) = CGITest::Server->check(
     "<Directory />\nAllowOverride Bogus Options=RunScripts\n</Directory>\n");
 ok(!$ok && $dump =~ /Illegal override option Bogus/);

@@ -5,7 +5,7 @@
 use strict;
 use warnings;
 use Apache::Test;
-use PrivateHttpd;
+use CGITest::Server;
 use RunScripts;
 
 my $on = "Options +RunScripts\n";
@@ -52,29 +52,29 @@ for my $allowed (0, 1) {
 my $conf = '';
 for my $i (0 .. $#cases) {
     my $list = $cases[$i][0] ? 'Indexes,RunScripts' : 'Indexes';
-    $conf .= "<Directory \"\@DIR\@/htdocs/$i\">\n"
+    $conf .= "<Directory \"\@root\@/htdocs/$i\">\n"
         . "AllowOverride Options=$list\n$cases[$i][1]</Directory>\n";
 }
 # Each .htaccess file is asked what its own directory allows.
 $conf .= <<'EOC';
-<Directory "@DIR@/htdocs/up">
+<Directory "@root@/htdocs/up">
     AllowOverride Options=RunScripts
 </Directory>
-<Directory "@DIR@/htdocs/up/down">
+<Directory "@root@/htdocs/up/down">
     AllowOverride Options=Indexes
 </Directory>
-<Directory "@DIR@/htdocs/no">
+<Directory "@root@/htdocs/no">
     AllowOverride Options=Indexes
 </Directory>
-<Directory "@DIR@/htdocs/no/yes">
+<Directory "@root@/htdocs/no/yes">
     AllowOverride Options=RunScripts
 </Directory>
 EOC
 
 plan tests => scalar(@cases) + 5;
 
-my $httpd = PrivateHttpd->start(conf => $conf);
-my $root = $httpd->dir . '/htdocs';
+my $httpd = CGITest::Server->plain(conf => $conf);
+my $root = $httpd->root . '/htdocs';
 my $refused = 'Option RunScripts not allowed here';
 for my $i (0 .. $#cases) {
     my ($allowed, $admin, $parts) = @{$cases[$i]};

@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 use Apache::Test;
-use PrivateHttpd;
+use CGITest::Server;
 use RunScripts;
 
 # Lines that are refused, and the sentence.
@@ -25,35 +25,35 @@ my @refused = (
         'RunScriptsSuffix: suffix ".y" must not stand for plain and NPH'],
 );
 
-my $httpd = PrivateHttpd->start(conf => <<'EOC');
+my $httpd = CGITest::Server->plain(conf => <<'EOC');
 AddType text/plain .txt .pl
 RunScriptsSuffix .doit .srv
-<Directory "@DIR@/htdocs">
+<Directory "@root@/htdocs">
     Options RunScripts FollowSymLinks
     AllowOverride All
 </Directory>
-<Directory "@DIR@/htdocs/lang">
+<Directory "@root@/htdocs/lang">
     RunScriptsSuffix .cgi .py .pl
     Options +Indexes
 </Directory>
-<Directory "@DIR@/htdocs/lang/nph">
+<Directory "@root@/htdocs/lang/nph">
     RunScriptsNPHSuffix .raw
 </Directory>
-<Directory "@DIR@/htdocs/swap">
+<Directory "@root@/htdocs/swap">
     RunScriptsSuffix .nph
     RunScriptsNPHSuffix .doit
 </Directory>
-<Directory "@DIR@/htdocs/both">
+<Directory "@root@/htdocs/both">
     RunScriptsSuffix .x .nph
 </Directory>
-<Directory "@DIR@/htdocs/long">
+<Directory "@root@/htdocs/long">
     RunScriptsSuffix .tar.do .do
 </Directory>
 <Location "/located">
     RunScriptsSuffix .loc
 </Location>
 EOC
-my $root = $httpd->dir . '/htdocs';
+my $root = $httpd->root . '/htdocs';
 sub ask { return request($httpd->port, @_) }
 
 plan tests => 2 * @refused + 2 + 37;
@@ -61,7 +61,7 @@ plan tests => 2 * @refused + 2 + 37;
 for my $case (@refused) {
     my ($line, $text) = @$case;
     for my $conf ($line, "<Directory />\n$line\n</Directory>") {
-        my ($ok, $output) = PrivateHttpd->check("$conf\n");
+        my ($ok, $output) = CGITest::Server->check("$conf\n");
         my $right = !$ok
             && $output =~ /Syntax error on line \d+.*:\s+.*\Q$text/s;
         print "# $line: $output\n" unless $right;
@@ -69,7 +69,7 @@ for my $case (@refused) {
     }
 }
 # A virtual host may have its own; a .htaccess file may not.
-my ($ok) = PrivateHttpd->check("<VirtualHost *>\nRunScriptsSuffix .a .B .b\n"
+my ($ok) = CGITest::Server->check("<VirtualHost *>\nRunScriptsSuffix .a .B .b\n"
     . "RunScriptsNPHSuffix .c\n</VirtualHost>\n");
 ok($ok);
 tree("$root/ht", '.htaccess' => "RunScriptsSuffix .txt\n",

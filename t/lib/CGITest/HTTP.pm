@@ -181,14 +181,14 @@ sub read_until {
 sub response {
     my ($self, %o) = @_;
     my $end = time + ($o{seconds} || $self->{timeout});
-    my $res = bless {headers => [], interim => [], body => '', error => ''},
-        'CGITest::Response';
+    my $res = bless {headers => [], header => {}, interim => [], body => '',
+        error => ''}, 'CGITest::Response';
     my $sink = $o{sink} || sub { $res->{body} .= $_[0] };
     $res->_parse_head($self, $end) or return $res;
     while ($res->{status} =~ /^1/ && $res->{status} != 101) {
         return $res if $o{interim};
         push @{$res->{interim}}, {%$res};
-        @$res{qw(headers status)} = ([], undef);
+        @$res{qw(headers header status)} = ([], {}, undef);
         $res->_parse_head($self, $end) or return $res;
     }
     return $res if ($o{method} || '') eq 'HEAD'
@@ -204,6 +204,18 @@ sub response {
     else {
         $res->_read_close($self, $end, $sink);
     }
+    return $res;
+}
+
+# The response that ends with the connection; options of response. All bytes
+# are its {raw}. What comes behind its end is a part of its body, so that a
+# test sees a body where none may be.
+sub last_response {
+    my ($self, %o) = @_;
+    my $raw = $self->{in} = $self->read_all;
+    my $res = $self->response(%o);
+    $res->{body} .= $self->{in};
+    $res->{raw} = $raw;
     return $res;
 }
 
@@ -243,7 +255,8 @@ sub status { defined $_[0]{status} ? $_[0]{status} : 0 }
 sub body { $_[0]{body} }
 sub error { $_[0]{error} }
 
-# All values of a header, in order; the first one in scalar context.
+# All values of a header, in order; the first one in scalar context. As
+# {header}{'lower-case-name'}, the last one in any context.
 sub header {
     my ($self, $name) = @_;
     my @values = map { $_->[1] }
@@ -279,6 +292,7 @@ sub _parse_head {
     for (@lines) {
         my ($name, $value) = split /:[ \t]*/, $_, 2;
         push @{$self->{headers}}, [$name, $value];
+        $self->{header}{lc $name} = $value;
     }
     return 1;
 }

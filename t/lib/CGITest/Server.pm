@@ -1,8 +1,9 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # The server under test: the one of the suite (shared), or one of a test's
-# own (start) for what would disturb others: signals, limits, other modules.
-# A server of its own ends with the test, at the latest.
+# own: with our scripts below /engine (start), or without (plain, check), for
+# what would disturb others: signals, limits, other modules, a configuration
+# that is refused. A server of a test's own ends when its object does.
 package CGITest::Server;
 
 use strict;
@@ -13,12 +14,13 @@ use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use POSIX ();
+use Scalar::Util qw(weaken);
 use Test::More ();
 use Time::HiRes qw(sleep time);
 use CGITest::Proc qw(children_of alive wait_until slurp descendants_of);
 
 our $t = abs_path(dirname(__FILE__) . '/../..');
-my @running;
+my @running;    # weak references
 
 # ---- both kinds
 
@@ -27,6 +29,8 @@ sub port { $_[0]{$_[1] ? "port$_[1]" : 'port'} }
 sub pid { $_[0]{pid} }
 sub mpm { $_[0]{mpm} }
 sub htdocs { "$t/htdocs" }
+sub url { "http://127.0.0.1:$_[0]{port}$_[1]" }
+sub error_log { $_[0]->log_since(0) }
 
 # The error log from a mark on.
 sub mark { return -s $_[0]{log} || 0 }
@@ -93,26 +97,53 @@ sub shared {
 
 # ---- a test's own
 
-# start(mpm => 'event', modules => [names without mod_], conf => text,
-# engine => 0: without our modules, first => text before everything,
-# limit => shell command that is run before httpd, prepare => sub that makes
-# files below root() first). In conf, @root@ is the server root, @engine@ the
-# directory of our scripts, @port@ and @port2@ to @port9@ free ports: port(2).
-# Our scripts are there below /engine, as in the suite's server.
-sub start {
+# new(...): a directory with a configuration; nothing runs. Options:
+#   conf => text: @root@ in it is the server root, @engine@ the directory of
+#       our scripts, @port@ and @port2@ to @port9@ free ports: port(2)
+#   mpm => 'event', as the suite's unless given
+#   modules => [names without mod_]: more than the few that are always there
+#   plain => 1: instead, all modules of the suite's httpd, and no scripts
+#   without => [names]: modules that a plain one does not have
+#   directory => text of <Directory "/">
+#   first => text before everything
+#   limit => shell command that is run before httpd
+#   prepare => sub that makes files below root() first
+sub new {
     my ($class, %o) = @_;
-    my $self = bless {mpm => $class->default_mpm, engine => 1, %o}, $class;
+    my $self = bless {mpm => $class->default_mpm, owner => $$, %o}, $class;
     # Short: a socket's path below it has to fit.
     $self->{root} = tempdir('cgitest-XXXXXX', TMPDIR => 1);
     chmod 0755, $self->{root};
     push @running, $self;
+    weaken $running[-1];
     $self->{log} = "$self->{root}/error_log";
     make_path("$self->{root}/htdocs");
     $self->{port} = $class->free_port;
     $o{prepare}->($self) if $o{prepare};
     $self->_write("$self->{root}/httpd.conf", $self->_conf);
+    return $self;
+}
+
+# One that runs, with our scripts below /engine, as in the suite's server; or
+# without them. Dies with what httpd says if it does not start.
+sub start {
+    my $self = new(@_);
     $self->launch;
     return $self;
+}
+
+sub plain {
+    my ($class, %o) = @_;
+    return $class->start(%o, plain => 1);
+}
+
+# Does a plain httpd accept these lines (or options of new, in a reference)?
+# Options of httpd may follow. Returns (true or false, what it says).
+sub check {
+    my ($class, $conf, @options) = @_;
+    my $self = $class->new(ref $conf ? %$conf : (conf => $conf), plain => 1);
+    my $text = $self->run('-t', @options);
+    return ($? == 0, $text);
 }
 
 sub root { $_[0]{root} }
@@ -147,6 +178,31 @@ sub build_dir {
     return $ENV{CGITEST_BUILD} || dirname($t) . '/build';
 }
 
+# The modules of ours that this one has, and a configuration's lines for all.
+sub _ours {
+    my ($self) = @_;
+    my %without = map { $_ => 1 } @{$self->{without} || []};
+    return grep { !$without{$_} } qw(runscripts cgiroute);
+}
+
+sub _load_lines {
+    my ($self) = @_;
+    my %seen = map { $_ => 1 } @{$self->{without} || []};
+    my @names = $self->{plain}
+        ? slurp(Apache::Test::vars('httpd_conf')) =~ /^LoadModule (\w+)_module/mg
+        : ("mpm_$self->{mpm}", qw(unixd log_config authz_core alias mime dir env
+            setenvif), @{$self->{modules} || []});
+    my $load = '';
+    for (grep { !$seen{$_}++ && has_module($_) } @names) {
+        $load .= "LoadModule ${_}_module \"" . module_dir() . "/mod_$_.so\"\n";
+    }
+    for ($self->_ours) {
+        $load .= "LoadModule ${_}_module \"" . build_dir()
+            . "/mod_$_.so\"\nLogLevel $_:debug\n";
+    }
+    return $load;
+}
+
 sub module_dir { return $ENV{CGITEST_MODULES} || '/usr/lib/apache2/modules' }
 
 # Can this module be loaded? Not if httpd has it built in, or has it not.
@@ -155,8 +211,8 @@ sub has_module { return -e module_dir() . "/mod_$_[0].so" }
 sub _conf {
     my ($self) = @_;
     my ($root, $port) = @$self{qw(root port)};
-    my @modules = ("mpm_$self->{mpm}", qw(unixd log_config authz_core alias
-        mime dir env setenvif), @{$self->{modules} || []});
+    my $directory = $self->{directory} // ($self->{plain}
+        ? 'Options FollowSymLinks' : 'Require all denied');
     my $conf = ($self->{first} || '') . <<"END";
 ServerRoot "$root"
 DefaultRuntimeDir "$root"
@@ -167,16 +223,7 @@ Listen 127.0.0.1:$port
 ServerName 127.0.0.1:$port
 ServerAdmin admin\@example.com
 END
-    my %seen;
-    for (grep { !$seen{$_}++ && has_module($_) } @modules) {
-        $conf .= "LoadModule ${_}_module \"" . module_dir() . "/mod_$_.so\"\n";
-    }
-    if ($self->{engine}) {
-        for (qw(runscripts cgiroute)) {
-            $conf .= "LoadModule ${_}_module \"" . build_dir()
-                . "/mod_$_.so\"\nLogLevel $_:debug\n";
-        }
-    }
+    $conf .= $self->_load_lines;
     $conf .= $self->{mpm} eq 'prefork'
         ? "StartServers 4\nMaxRequestWorkers 100\n"
         : "StartServers 2\nThreadsPerChild 25\nMaxRequestWorkers 100\n"
@@ -184,16 +231,19 @@ END
     $conf .= "User nobody\nGroup nogroup\n" if $> == 0;
     $conf .= <<"END";
 TypesConfig /dev/null
+<IfModule mod_cgid.c>
+    ScriptSock "$root/cgisock"
+</IfModule>
 DocumentRoot "$root/htdocs"
 <Directory "/">
     AllowOverride None
-    Require all denied
+    $directory
 </Directory>
 <Directory "$root/htdocs">
     Require all granted
 </Directory>
 END
-    if ($self->{engine}) {
+    if (!$self->{plain}) {
         my $engine = slurp("$t/conf/engine.conf.in");
         $engine =~ s/\@documentroot\@/$t\/htdocs/gi;
         $engine =~ s/\@serverroot\@/$t/gi;
@@ -224,10 +274,11 @@ sub file {
     return $path;
 }
 
+sub program { return $ENV{CGITEST_HTTPD} || '/usr/sbin/apache2' }
+
 sub _command {
     my ($self, @more) = @_;
-    my @command = ($ENV{CGITEST_HTTPD} || '/usr/sbin/apache2',
-        '-d', $self->{root}, '-f', "$self->{root}/httpd.conf", @more);
+    my @command = (program(), '-d', $self->{root}, '-f', "$self->{root}/httpd.conf", @more);
     return @command unless $self->{limit};
     return ('/bin/sh', '-c', "$self->{limit}; exec \"\$@\"", 'sh', @command);
 }
@@ -247,7 +298,10 @@ sub launch {
         exec { $command[0] } @command or POSIX::_exit(127);
     }
     $self->{pid} = $pid;
-    push @running, $self unless grep { $_ == $self } @running;
+    if (!grep { $_ && $_ == $self } @running) {
+        push @running, $self;
+        weaken $running[-1];
+    }
     my $up = wait_until(15, sub {
         return -1 if waitpid($pid, POSIX::WNOHANG()) == $pid;
         return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
@@ -257,7 +311,7 @@ sub launch {
         # The port is open before the others have become what they are:
         # one launcher a processor, up to four.
         my $cpus = () = slurp('/proc/cpuinfo') =~ /^processor\b/mg;
-        my $want = !$self->{engine} ? 0 : $cpus > 4 ? 4 : $cpus || 1;
+        my $want = !$self->_ours ? 0 : $cpus > 4 ? 4 : $cpus || 1;
         wait_until(5, sub {
             $self->launchers >= $want && $self->workers;
         });
@@ -278,13 +332,21 @@ sub make_certificate {
         . ' >/dev/null 2>&1 && cat "$0.key" >> "$0" && chmod 644 "$0"', $pem;
 }
 
+# Runs httpd with this configuration and more options; what it prints, $? is its
+# exit status.
+sub run {
+    my ($self, @options) = @_;
+    open my $fh, '-|', 'sh', '-c', 'exec "$@" 2>&1 </dev/null', 'sh',
+        $self->_command(@options) or die "sh: $!";
+    my $text = join '', <$fh>;
+    close $fh;
+    return $text;
+}
+
 # What `httpd -t` prints, and its exit status.
 sub configtest {
     my ($self) = @_;
-    open my $fh, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh',
-        $self->_command('-t') or die "sh: $!";
-    my $text = join '', <$fh>;
-    close $fh;
+    my $text = $self->run('-t');
     return ($text, $? >> 8);
 }
 
@@ -339,21 +401,32 @@ sub stop {
     return @left;
 }
 
-sub stop_all {
-    local ($?, $!, $@);
-    for my $self (splice @running) {
-        my @left = eval { $self->stop };
-        kill 'KILL', @left if @left;
-        if ($ENV{CGITEST_KEEP}) {
-            print STDERR "# kept: $self->{root}\n";
-        }
-        else {
-            File::Path::remove_tree($self->{root});
-        }
+# Stop it, and take its directory away.
+sub _end {
+    my ($self) = @_;
+    return if $self->{ended}++;
+    my @left = eval { $self->stop };
+    kill 'KILL', @left if @left;
+    if ($ENV{CGITEST_KEEP}) {
+        print STDERR "# kept: $self->{root}\n";
+    }
+    else {
+        File::Path::remove_tree($self->{root});
     }
 }
 
-# Only the process that started them may end them.
+sub stop_all {
+    local ($?, $!, $@);
+    $_->_end for grep { $_ } splice @running;
+}
+
+# Only the process that started one may end it.
+sub DESTROY {
+    my ($self) = @_;
+    local ($?, $!, $@);
+    $self->_end if ($self->{owner} || 0) == $$;
+}
+
 my $owner = $$;
 END { stop_all() if $$ == $owner }
 
