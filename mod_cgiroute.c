@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/*
+/**
  * mod_cgiroute: sends URLs to CGI programs by regular expression.
  *
  * This file hangs the parts into httpd. The way of a request:
@@ -13,7 +13,10 @@
  *   handler            the engine runs the script
  */
 
+#include <unistd.h>
+
 #include "apr_strings.h"
+
 #include "httpd.h"
 #include "http_config.h"
 #include "http_core.h"
@@ -23,8 +26,6 @@
 #include "mod_core.h"
 
 #include "cgiroute/route.h"
-
-#include <unistd.h>
 
 APLOG_USE_MODULE(cgiroute);
 
@@ -55,7 +56,7 @@ static int fail(request_rec *r, int status, const char *why)
     return status;
 }
 
-/* ---- which route ------------------------------------------------------- */
+/* ---- which route ---- */
 
 static int translate_name(request_rec *r)
 {
@@ -187,7 +188,7 @@ static int post_perdir_config(request_rec *r)
     return OK;
 }
 
-/* ---- handler and environment ------------------------------------------- */
+/* ---- handler and environment ---- */
 
 /* Right behind core, which has put SetHandler into r->handler; before
  * mod_rewrite and mod_dir, which may still send the request elsewhere. */
@@ -356,7 +357,7 @@ static int keep_source(request_rec *r)
     return HTTP_NOT_FOUND;
 }
 
-/* ---- start-up ---------------------------------------------------------- */
+/* ---- start-up ---- */
 
 /* Not before here: User may come after the routes. */
 static int add_identities(apr_pool_t *pconf, server_rec *s)

@@ -1,21 +1,22 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/*
+/**
  * mod_runscripts: with Options RunScripts, a request for /dir/foo runs the
  * script foo.doit or foo.nph that lies in that directory among ordinary
  * files. This file holds the configuration, the hooks and the choice.
  */
 
-#include "runscripts/runscripts.h"
+#include <string.h>
+
+#include "apr_lib.h"
+#include "apr_strings.h"
 
 #include "http_core.h"
 #include "http_log.h"
 #include "http_protocol.h"
 #include "http_request.h"
-#include "apr_lib.h"
-#include "apr_strings.h"
 
-#include <string.h>
+#include "runscripts/runscripts.h"
 
 /* What is kept for a request that the choice was made for. */
 typedef struct runscripts_request_t {
@@ -23,7 +24,7 @@ typedef struct runscripts_request_t {
                          * the name is hidden */
 } runscripts_request_t;
 
-/* --- configuration --- */
+/* ---- configuration ---- */
 
 static void *create_dir(apr_pool_t *p, char *path)
 {
@@ -151,7 +152,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-/* --- which script is this URL? --- */
+/* ---- which script is this URL? ---- */
 
 /* Log why a request ends here and return what the hook is to return:
  * something in the configuration or the file system must be mended. */

@@ -2,7 +2,6 @@
 
 /**
  * Open a file below a directory, whatever others do to the names in between.
- * Pure.
  */
 #ifndef CGI_BENEATH_H
 #define CGI_BENEATH_H

@@ -3,7 +3,7 @@
 /**
  * What runs now and what has run, in memory that all processes of httpd
  * share: a slot for each request, a tally for each script or route, and a
- * list of the launchers. Pure: no httpd.
+ * list of the launchers.
  *
  * httpd's parent makes it once, for as long as httpd runs, and reads nothing
  * from it: workers may be hostile. So those who read it take nothing for

@@ -2,7 +2,7 @@
 
 /**
  * The clock of all timeouts: it goes on evenly whatever is done to the
- * system's time, and is the same for all processes. Pure: no httpd.
+ * system's time, and is the same for all processes.
  */
 #ifndef CGI_CLOCK_H
 #define CGI_CLOCK_H

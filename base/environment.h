@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * A script's environment and arguments (RFC 3875, 4). Pure: strings and a
- * pool.
+ * A script's environment and arguments (RFC 3875, 4).
  */
 #ifndef CGI_ENVIRONMENT_H
 #define CGI_ENVIRONMENT_H

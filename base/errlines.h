@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * A script's error output, cut into lines that a log can take. Pure.
+ * A script's error output, cut into lines that a log can take.
  */
 #ifndef CGI_ERRLINES_H
 #define CGI_ERRLINES_H

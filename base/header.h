@@ -1,8 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * The header block of a script's output (RFC 3875, 6.2 and 6.3). Pure:
- * bytes and a pool.
+ * The header block of a script's output (RFC 3875, 6.2 and 6.3).
  */
 #ifndef CGI_HEADER_H
 #define CGI_HEADER_H

@@ -3,7 +3,7 @@
 /**
  * Histograms of times, in buckets that grow with the time: four for each
  * doubling, from 64 microseconds to a day and a half. What is read from one
- * is off by a quarter at most. Pure: no httpd.
+ * is off by a quarter at most.
  */
 #ifndef CGI_HISTOGRAM_H
 #define CGI_HISTOGRAM_H

@@ -17,8 +17,7 @@
 /* The kernel takes no longer string. */
 #define TEXT_MAX (128 * 1024)
 
-/* ---- bytes -----------------------------------------------------------------
- */
+/* ---- bytes ---- */
 
 /* Strings one after the other, each with its NUL. */
 typedef struct writer_t {
@@ -213,9 +212,7 @@ apr_status_t cgi_identity_decode(cgi_identity_t **identities, int *n,
     return r.bad || r.at != r.end ? APR_EINVAL : APR_SUCCESS;
 }
 
-/* ---- what a worker says
- * -----------------------------------------------------
- */
+/* ---- what a worker says ---- */
 
 static int is_safe(const char *text, route_names_e names)
 {
@@ -246,9 +243,7 @@ static int are_values(const char *rules, const char *const *values)
     return !*rules && !*values;
 }
 
-/* ---- what the launcher makes of it
- * ------------------------------------------
- */
+/* ---- what the launcher makes of it ---- */
 
 static const char *word_text(const char *word, const char *const *values)
 {

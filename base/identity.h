@@ -2,7 +2,7 @@
 
 /**
  * Scripts that run as another user or in another root directory, and what
- * the privileged launcher lets a worker say about them. Pure.
+ * the privileged launcher lets a worker say about them.
  *
  * The launcher reads the identities from httpd's parent, at its start. A
  * message of a worker then names one by its number, and says what the

@@ -1,8 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-#include <apr_strings.h>
 #include <string.h>
 #include <strings.h>
+
+#include "apr_strings.h"
 
 #include "base/keys.h"
 

@@ -6,7 +6,7 @@
 #ifndef CGI_KEYS_H
 #define CGI_KEYS_H
 
-#include <apr_pools.h>
+#include "apr_pools.h"
 
 typedef struct cgi_key_t {
     const char *name;   /* without "=" */

@@ -3,7 +3,7 @@
 /**
  * Which processes of httpd live: each has a number and holds a lock on that
  * byte of a file in memory. The kernel takes the lock from it in any case of
- * death. Pure: no httpd.
+ * death.
  */
 #ifndef CGI_LIFE_H
 #define CGI_LIFE_H

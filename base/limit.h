@@ -6,7 +6,7 @@
  * The counters are in memory that httpd's parent makes before it starts its
  * workers, one set for each limit: places, of which a running script holds
  * one, and a queue for requests that wait for a place. Only workers look
- * into it, never the parent, which is root. Pure: no httpd.
+ * into it, never the parent, which is root.
  *
  * What a process that was killed has left behind is found by the locks that
  * the kernel takes from it: every process holds one for as long as it lives.

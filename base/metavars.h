@@ -2,12 +2,12 @@
 
 /**
  * The names of CGI variables (RFC 3875, 4.1): which there are, whose they
- * are, and what a name becomes in a script's environment. Pure.
+ * are, and what a name becomes in a script's environment.
  */
 #ifndef CGI_METAVARS_H
 #define CGI_METAVARS_H
 
-#include <apr.h>
+#include "apr.h"
 
 /** A character of a name: letters, digits and _ as they are, others as _. */
 char cgi_metavar_fold(char c);

@@ -1,7 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-#include <apr_strings.h>
 #include <string.h>
+
+#include "apr_strings.h"
 
 #include "base/path.h"
 

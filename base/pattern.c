@@ -2,10 +2,10 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
-
-#include <apr_strings.h>
-#include <apr_thread_proc.h>
 #include <string.h>
+
+#include "apr_strings.h"
+#include "apr_thread_proc.h"
 
 #include "base/pattern.h"
 #include "base/prefix.h"

@@ -8,7 +8,7 @@
 #ifndef ROUTE_PATTERN_H
 #define ROUTE_PATTERN_H
 
-#include <apr_pools.h>
+#include "apr_pools.h"
 
 typedef struct route_pattern_t route_pattern_t;
 

@@ -1,13 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-#include <apr_lib.h>
-#include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "apr_lib.h"
+#include "apr_strings.h"
+
 #include "base/prefix.h"
 
-/* ---- the literal start of a pattern ------------------------------------ */
+/* ---- the literal start of a pattern ---- */
 
 /* What begins a group behind "(?"; what sets an option. */
 #define GROUPS ":|>=!<P'"
@@ -157,7 +158,7 @@ const char *route_prefix_of_regex(apr_pool_t *p, const char *regex,
     return prefix;
 }
 
-/* ---- the table --------------------------------------------------------- */
+/* ---- the table ---- */
 
 typedef struct route_prefix_node_t {
     const char *prefix;

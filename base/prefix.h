@@ -8,7 +8,7 @@
 #ifndef ROUTE_PREFIX_H
 #define ROUTE_PREFIX_H
 
-#include <apr_pools.h>
+#include "apr_pools.h"
 
 /**
  * The literal bytes after a leading "^". The caller knows that PCRE2 calls

@@ -8,7 +8,7 @@
 #ifndef ROUTE_SAFE_H
 #define ROUTE_SAFE_H
 
-#include <apr_pools.h>
+#include "apr_pools.h"
 
 /** Which text a reference may bring in. */
 typedef enum {

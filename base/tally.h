@@ -2,8 +2,7 @@
 
 /**
  * What has become of requests: counters and histograms, in memory that
- * processes share, and what they were a minute and ten minutes ago. Pure: no
- * httpd.
+ * processes share, and what they were a minute and ten minutes ago.
  *
  * Nothing is ever set back. The first who counts in a new slice of time keeps
  * a copy of what was counted before it: a window is a difference, so that

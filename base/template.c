@@ -1,9 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-#include <apr_lib.h>
-#include <apr_strings.h>
-#include <apr_tables.h>
 #include <string.h>
+
+#include "apr_lib.h"
+#include "apr_strings.h"
+#include "apr_tables.h"
 
 #include "base/template.h"
 

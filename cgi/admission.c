@@ -9,12 +9,11 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "httpd.h"
-
 #include "apr_hash.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
 
+#include "httpd.h"
 #include "ap_mpm.h"
 #include "http_core.h"
 

@@ -8,14 +8,15 @@
 #ifndef CGI_COMPAT_H
 #define CGI_COMPAT_H
 
-#include "ap_mmn.h"
 #include "apr_buckets.h"
 #include "apr_poll.h"
-#include "apu_version.h"
-#include "httpd.h"
 
+#include "httpd.h"
+#include "ap_mmn.h"
 #include "http_core.h"
 #include "http_protocol.h"
+
+#include "apu_version.h"
 
 #if !AP_MODULE_MAGIC_AT_LEAST(20120211, 83)
 #error "This needs Apache httpd 2.4.37 or newer."

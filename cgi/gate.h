@@ -9,6 +9,7 @@
 #define CGI_GATE_H
 
 #include "apr_buckets.h"
+
 #include "util_filter.h"
 
 #include "cgi/request.h"

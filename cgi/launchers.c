@@ -24,8 +24,8 @@
 #include "scoreboard.h"
 #include "unixd.h"
 
-#include "cgi/cgi_exec.h"
 #include "base/clock.h"
+#include "cgi/cgi_exec.h"
 #include "cgi/launchers.h"
 #include "cgi/suexec.h"
 

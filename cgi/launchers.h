@@ -4,8 +4,8 @@
  * httpd's side of the launchers: start, watch and restart them in the
  * parent, talk to them in the workers.
  */
-#ifndef CGI_LAUNCH_H
-#define CGI_LAUNCH_H
+#ifndef CGI_LAUNCHERS_H
+#define CGI_LAUNCHERS_H
 
 #include "httpd.h"
 
@@ -70,4 +70,4 @@ apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
 apr_status_t cgi_launch_claim(pid_t pid, unsigned int identity,
                               int control_fd);
 
-#endif /* CGI_LAUNCH_H */
+#endif /* CGI_LAUNCHERS_H */

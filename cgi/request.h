@@ -11,7 +11,6 @@
 #define CGI_REQUEST_H
 
 #include "httpd.h"
-
 #include "http_log.h"
 
 #include "cgi/cgi_exec.h"

@@ -12,11 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "httpd.h"
-
 #include "apr_lib.h"
 #include "apr_strings.h"
 
+#include "httpd.h"
 #include "http_core.h"
 #include "http_protocol.h"
 

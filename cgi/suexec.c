@@ -7,10 +7,9 @@
 
 #include <string.h>
 
-#include "httpd.h"
-
 #include "apr_strings.h"
 
+#include "httpd.h"
 #include "http_config.h"
 #include "unixd.h"
 

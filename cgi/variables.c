@@ -7,10 +7,9 @@
 
 #include <string.h>
 
-#include "httpd.h"
-
 #include "apr_strings.h"
 
+#include "httpd.h"
 #include "util_script.h"
 
 #include "base/metavars.h"

@@ -1,16 +1,19 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* Which route answers a request, and what file that is. */
+/**
+ * Which route answers a request, and what file that is.
+ */
+
+#include <unistd.h>
 
 #include "apr_file_info.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
+
 #include "http_core.h"
 #include "http_log.h"
 
 #include "cgiroute/route.h"
-
-#include <unistd.h>
 
 APLOG_USE_MODULE(cgiroute);
 
@@ -31,7 +34,7 @@ typedef struct attempt_t {
     int beside;               /* see cgiroute_early_t */
 } attempt_t;
 
-/* ---- the ends of an attempt -------------------------------------------- */
+/* ---- the ends of an attempt ---- */
 
 static outcome_e pass_over(const attempt_t *a, const char *why)
 {
@@ -78,7 +81,7 @@ static outcome_e no_such_file(attempt_t *a, const char *why)
                                : pass_over(a, why);
 }
 
-/* ---- the file ---------------------------------------------------------- */
+/* ---- the file ---- */
 
 /* stat into r->finfo, which saves httpd's directory walk doing so. */
 static apr_status_t look_at(request_rec *r, const char *path)
@@ -158,7 +161,7 @@ static outcome_e find_static(attempt_t *a, const char **rest)
     return find_script(a);
 }
 
-/* ---- SCRIPT_NAME and PATH_INFO ----------------------------------------- */
+/* ---- SCRIPT_NAME and PATH_INFO ---- */
 
 /* httpd takes PATH_INFO off the end of the URL's path to have SCRIPT_NAME, and
  * all slashes at the seam go with it. So is the URL that is put together from
@@ -220,7 +223,7 @@ static outcome_e set_path_info(attempt_t *a, const char *rest)
     return CHOSEN;
 }
 
-/* ---- the directory, and what of the URL stands for it ------------------- */
+/* ---- the directory, and what of the URL stands for it ---- */
 
 /* As Alias has it: what precedes the file's name in SCRIPT_NAME. Where
  * SCRIPT_NAME does not end with that name (or its directory: an index), no URL
@@ -271,7 +274,7 @@ static void set_context(const request_rec *r, cgiroute_choice_t *c)
     }
 }
 
-/* ---- one route --------------------------------------------------------- */
+/* ---- one route ---- */
 
 /* The part of the URL's path below the route's <Location>, or NULL. */
 static const char *below_base(const cgiroute_t *route, const char *uri)
@@ -405,7 +408,7 @@ static outcome_e try_route(attempt_t *a)
                : outcome;
 }
 
-/* ---- all routes -------------------------------------------------------- */
+/* ---- all routes ---- */
 
 static outcome_e try_list(attempt_t *a, const cgiroute_server_t *conf)
 {
@@ -478,7 +481,7 @@ int cgiroute_choose(request_rec *r, cgiroute_early_t *early)
     return OK;
 }
 
-/* ---- what others are about to serve ------------------------------------ */
+/* ---- what others are about to serve ---- */
 
 /* A file without an execute bit is not run, but served, by static=on. */
 static int runs(const cgiroute_t *route, const request_rec *r)

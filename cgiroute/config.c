@@ -1,11 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* The directive CGIRoute in both forms, and SetEnv inside of it. */
+/**
+ * The directive CGIRoute in both forms, and SetEnv inside of it.
+ */
 
 #include "apr_file_info.h"
 #include "apr_fnmatch.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
+
 #include "http_core.h"
 #include "http_log.h"
 
@@ -16,7 +19,7 @@ APLOG_USE_MODULE(cgiroute);
 
 #define SECTION "<CGIRoute"
 
-/* ---- the lists --------------------------------------------------------- */
+/* ---- the lists ---- */
 
 void *cgiroute_create_dir(apr_pool_t *p, char *dir)
 {
@@ -119,7 +122,7 @@ void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server)
     }
 }
 
-/* ---- words of the line ------------------------------------------------- */
+/* ---- words of the line ---- */
 
 /* Bytes of the key in front of a "=", or 0. */
 static apr_size_t key_length(const char *word)
@@ -149,7 +152,7 @@ static char *next_word(apr_pool_t *p, const char **args)
     return apr_pstrcat(p, key, ap_getword_conf(p, args), NULL);
 }
 
-/* ---- checks at start-up ------------------------------------------------ */
+/* ---- checks at start-up ---- */
 
 static const char *must(apr_pool_t *p, const char *name, const char *rule)
 {
@@ -241,7 +244,7 @@ static const char *check_exec(cmd_parms *cmd, const cgiroute_t *route,
     return NULL;
 }
 
-/* ---- user=, group=, chroot= -------------------------------------------- */
+/* ---- user=, group=, chroot= ---- */
 
 /* A number, or a name that the system knows. */
 static int number_of(const char *text, apr_int64_t *number)
@@ -308,7 +311,7 @@ static const char *check_ids(cmd_parms *cmd, cgiroute_t *route)
     return NULL;
 }
 
-/* ---- the directive ----------------------------------------------------- */
+/* ---- the directive ---- */
 
 /* What follows the SCRIPT, word by word; what the words mean for one another
  * is checked later. */

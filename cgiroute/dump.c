@@ -1,9 +1,12 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* apachectl -t -D DUMP_CGIROUTES */
+/**
+ * apachectl -t -D DUMP_CGIROUTES
+ */
 
 #include "apr_file_io.h"
 #include "apr_strings.h"
+
 #include "http_core.h"
 
 #include "cgiroute/route.h"
@@ -15,7 +18,7 @@ static const char *optional(apr_pool_t *p, const char *key,
              : "";
 }
 
-/* ---- routes that never answer ------------------------------------------ */
+/* ---- routes that never answer ---- */
 
 /* A route, and what all URLs that it answers have in common. */
 typedef struct entry_t {
@@ -91,7 +94,7 @@ static int hides(const entry_t *earlier, const entry_t *later)
             (same || !has_references(&a->path)));
 }
 
-/* ---- output ------------------------------------------------------------ */
+/* ---- output ---- */
 
 static void dump_route(apr_pool_t *p, apr_file_t *out, const cgiroute_t *route,
                        int number, int hidden_by)

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/*
+/**
  * A route whose SetHandler is "proxy:...": the backend is to see the same
  * variables as a program that runs here. mod_proxy puts the backend's URL in
  * front of r->filename. mod_proxy_fcgi takes it off again, mod_proxy_scgi and
@@ -10,6 +10,7 @@
 #include "apr_dso.h"
 #include "apr_hooks.h"
 #include "apr_strings.h"
+
 #include "mod_proxy.h"
 
 #include "cgiroute/route.h"

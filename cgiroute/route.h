@@ -8,14 +8,15 @@
 #define CGIROUTE_ROUTE_H
 
 #include "apr_hash.h"
+
 #include "httpd.h"
 #include "http_config.h"
 
-#include "cgi/cgi_exec.h"
 #include "base/path.h"
 #include "base/pattern.h"
 #include "base/prefix.h"
 #include "base/template.h"
+#include "cgi/cgi_exec.h"
 
 extern module AP_MODULE_DECLARE_DATA cgiroute_module;
 
@@ -115,7 +116,7 @@ typedef struct cgiroute_early_t {
     int beside;                /* an expression matched a part of a name */
 } cgiroute_early_t;
 
-/* ---- config.c ---------------------------------------------------------- */
+/* ---- config.c ---- */
 
 extern const command_rec cgiroute_commands[];
 
@@ -130,7 +131,7 @@ void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server);
 /** Print all routes to stdout, in the order in which they are tried. */
 void cgiroute_dump(apr_pool_t *p, server_rec *main_server);
 
-/* ---- user.c ------------------------------------------------------------ */
+/* ---- user.c ---- */
 
 /** Whether one of a user's groups is root's, with gid as the first of them. */
 int cgiroute_has_root_group(apr_pool_t *p, const char *user, gid_t gid);
@@ -145,7 +146,7 @@ const char *cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route);
 const char *const *cgiroute_values(apr_pool_t *p,
                                    const cgiroute_choice_t *choice);
 
-/* ---- choose.c ---------------------------------------------------------- */
+/* ---- choose.c ---- */
 
 /**
  * Find the route that answers a request.
@@ -164,7 +165,7 @@ int cgiroute_choose(request_rec *r, cgiroute_early_t *early);
 const cgiroute_t *cgiroute_runs_file(request_rec *r,
                                      const cgiroute_early_t *early);
 
-/* ---- setenv.c ---------------------------------------------------------- */
+/* ---- setenv.c ---- */
 
 /** Expand the section's SetEnv lines, where mod_env put their values in as
  * they were written, and put them into r->subprocess_env. */
@@ -177,7 +178,7 @@ void cgiroute_keep_environment(request_rec *r);
 /** Whether a variable of that name is the server's own to set. */
 int cgiroute_is_server_variable(const char *name);
 
-/* ---- handover.c -------------------------------------------------------- */
+/* ---- handover.c ---- */
 
 /** Have backends of mod_proxy see what a program here would see. In
  * pre_config: then all modules are loaded. */

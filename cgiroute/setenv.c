@@ -1,8 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* The values of SetEnv in <CGIRoute>. */
+/**
+ * The values of SetEnv in <CGIRoute>.
+ */
 
 #include "apr_strings.h"
+
 #include "http_core.h"
 
 #include "base/metavars.h"

@@ -9,12 +9,12 @@
 #include <grp.h>
 #include <string.h>
 
-#include <apr_lib.h>
-#include <apr_strings.h>
+#include "apr_lib.h"
+#include "apr_strings.h"
 
-#include <httpd.h>
-#include <http_core.h>
-#include <unixd.h>
+#include "httpd.h"
+#include "http_core.h"
+#include "unixd.h"
 
 #include "base/environment.h"
 #include "cgiroute/route.h"

@@ -10,12 +10,13 @@
  */
 /* link: base/environment.c base/metavars.c */
 
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
 
 #include "base/environment.h"
 #include "target.h"

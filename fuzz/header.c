@@ -10,12 +10,13 @@
  */
 /* link: base/header.c */
 
-#include <apr_general.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "apr_general.h"
 
 #include "base/header.h"
 #include "target.h"

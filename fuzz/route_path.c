@@ -11,12 +11,13 @@
 /* link: base/path.c base/template.c base/safe.c base/pattern.c */
 /* link: base/prefix.c */
 
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
 
 #include "base/path.h"
 #include "target.h"

@@ -13,12 +13,13 @@
  */
 /* link: base/wire.c base/identity.c base/metavars.c base/safe.c */
 
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
 
 #include "base/identity.h"
 #include "target.h"

@@ -53,7 +53,7 @@ int launcher_authorize(const cgi_wire_request_t *request,
                        const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
                        const launcher_become_t **who, apr_pool_t *pool);
 
-/* ---- table.c: the list of running scripts, which outlives the launcher */
+/* ---- table.c: running scripts, known after their launcher has died ---- */
 
 /** One script. */
 typedef struct launcher_entry_t {
@@ -93,13 +93,13 @@ launcher_entry_t *launcher_table_next(launcher_entry_t *entry);
  * @return NULL: there is none */
 launcher_entry_t *launcher_table_claim(pid_t pid, pid_t worker);
 
-/* ---- walls.c */
+/* ---- walls.c ---- */
 
 /** As the privileged launcher: give up all rights but those that are needed,
  * setuid programs, and calls of the system; scripts, too. */
 void launcher_wall_in(void);
 
-/* ---- spawn.c */
+/* ---- spawn.c ---- */
 
 /** Make the script's process, in a process group of its own. Does not wait
  * longer than a moment for anything that the script's owner can hold up.

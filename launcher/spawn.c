@@ -250,9 +250,9 @@ int launcher_authorize(const cgi_wire_request_t *request,
     return !reason;
 }
 
-/* ---- a child that borrows our memory ----
- *
- * For a small program, the copy that fork() makes is a good part of the whole
+/* ---- a child that borrows our memory ---- */
+
+/* For a small program, the copy that fork() makes is a good part of the whole
  * start. Where the child has nothing to do but to become the script it
  * borrows our memory, as after vfork(), and we wait until it has given it
  * back. But execve() opens files of a script's owner: he can hold a lease on

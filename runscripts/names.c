@@ -1,13 +1,15 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* Suffixes of scripts, and names of files that are never served. */
-
-#include "runscripts/runscripts.h"
-
-#include "apr_strings.h"
+/**
+ * Suffixes of scripts, and names of files that are never served.
+ */
 
 #include <string.h>
 #include <strings.h>
+
+#include "apr_strings.h"
+
+#include "runscripts/runscripts.h"
 
 static const runscripts_suffix_t default_suffix = {".doit", 5};
 static const runscripts_suffix_t default_nph_suffix = {".nph", 4};

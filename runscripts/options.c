@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/*
+/**
  * The word RunScripts in the directives Options and AllowOverride.
  *
  * Core knows the word as an old alias for MultiViews and ExecCGI together
@@ -11,14 +11,15 @@
  * core to complain about in its own words.
  */
 
-#include "runscripts/runscripts.h"
+#include <string.h>
+#include <strings.h>
+
+#include "apr_strings.h"
 
 #include "http_core.h"
 #include "http_log.h"
-#include "apr_strings.h"
 
-#include <string.h>
-#include <strings.h>
+#include "runscripts/runscripts.h"
 
 APLOG_USE_MODULE(runscripts);
 

@@ -14,6 +14,7 @@
 
 #include "httpd.h"
 #include "http_config.h"
+
 #include "cgi/cgi_exec.h"
 
 /** The handler of a request that was mapped to a script. */
@@ -58,7 +59,7 @@ typedef enum {
     RUNSCRIPTS_NPH        /* ends in a suffix of RunScriptsNPHSuffix */
 } runscripts_kind_e;
 
-/* --- options.c --- */
+/* ---- options.c ---- */
 
 /** Directive setter, RAW_ARGS: takes RunScripts out of the words of Options
  * before core reads them. */
@@ -92,7 +93,7 @@ void runscripts_options_merge(runscripts_dir_t *out,
                               const runscripts_dir_t *base,
                               const runscripts_dir_t *add);
 
-/* --- names.c --- */
+/* ---- names.c ---- */
 
 /** Suffixes of plain and of NPH scripts that hold in dir: arrays of
  * runscripts_suffix_t, never NULL. */
@@ -116,13 +117,13 @@ runscripts_kind_e runscripts_name_kind(const runscripts_dir_t *dir,
  * source, or an editor's copy? @return 1 or 0. */
 int runscripts_name_hidden(const runscripts_dir_t *dir, const char *name);
 
-/* --- type.c --- */
+/* ---- type.c ---- */
 
 /** Media type of a file by its first bytes: text/html, text/plain, or NULL:
  * it is no text, or can't be read. */
 const char *runscripts_type_of(const char *path, apr_pool_t *p);
 
-/* --- speling.c --- */
+/* ---- speling.c ---- */
 
 /** Put ourselves between httpd and mod_speling; for post_config. */
 void runscripts_speling_guard(void);

@@ -1,19 +1,21 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/*
+/**
  * mod_speling reads a directory by itself and proposes the names it finds.
  * It asks nobody whether a name may be shown, so its fixups function is
  * called through ours, which takes hidden names out of the answer.
  */
 
-#include "runscripts/runscripts.h"
+#include <string.h>
 
-#include "http_log.h"
-#include "http_request.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
 
-#include <string.h>
+#include "httpd.h"
+#include "http_log.h"
+#include "http_request.h"
+
+#include "runscripts/runscripts.h"
 
 APLOG_USE_MODULE(runscripts);
 

@@ -1,13 +1,15 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* The media type of a cover sheet, whose name has no suffix to tell it. */
-
-#include "runscripts/runscripts.h"
-
-#include "apr_file_io.h"
+/**
+ * The media type of a cover sheet, whose name has no suffix to tell it.
+ */
 
 #include <string.h>
 #include <strings.h>
+
+#include "apr_file_io.h"
+
+#include "runscripts/runscripts.h"
 
 /* What a page of HTML begins with: one of these, and then the end of the
  * name. */

@@ -21,7 +21,7 @@ use CGITest::Proc qw(processes_with alive wait_until slurp);
 use CGITest::Server;
 
 our @EXPORT = qw(server once get text_of show escape unescape hexed where
-                 tag_of gone is_gone ends_within end_scripts lines_like
+                 tag_of gone is_gone end_scripts lines_like
                  none_like within emit parallel sections
                  runs begin_script);
 

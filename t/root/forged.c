@@ -13,7 +13,7 @@
 
 static int quiet_fds; /* descriptors of a launcher that has nothing to do */
 
-/* ---- what runs -------- */
+/* ---- what runs ---- */
 
 static void ids(void)
 {
@@ -217,7 +217,7 @@ static void descriptors(void)
     tap_ok(n == 4, "so it has when the message came in a file");
 }
 
-/* ---- descriptors that are none of a script's -------- */
+/* ---- descriptors that are none of a script's ---- */
 
 /* Send a good request with one other descriptor. @return what came of it, or
  * "nothing ran" when no note can */
@@ -271,7 +271,7 @@ static void strange_descriptors(void)
     works("strange descriptors");
 }
 
-/* ---- messages that are none -------- */
+/* ---- messages that are none ---- */
 
 static void send_bytes(const void *data, size_t size, int nfds)
 {
@@ -422,7 +422,7 @@ static void flood(void)
     is_quiet("of all those requests");
 }
 
-/* ---- leases and ends -------- */
+/* ---- leases and ends ---- */
 
 /* The first word on a script: of its own process, or of the launcher. */
 static int is_begun(call_t *call, cgi_note_t *note)
@@ -696,7 +696,7 @@ static void ends(void)
     call_close(&call);
 }
 
-/* ---- shares -------- */
+/* ---- shares ---- */
 
 /* A process of its own that asks as a worker does, below us or further down.
  * @return the answer's first letter */
@@ -769,7 +769,7 @@ static void shares(void)
     launcher_kill();
 }
 
-/* ---- other launchers -------- */
+/* ---- other launchers ---- */
 
 static void refuses(const void *bytes, size_t size, const char *name)
 {

@@ -226,7 +226,7 @@ static long launcher_ticks(void)
     return user + system;
 }
 
-/* ---- messages -------- */
+/* ---- messages ---- */
 
 /** One message of the worker, and its side of it. */
 typedef struct call_t {
@@ -382,7 +382,7 @@ static const char *program, *dir;
 #define UID 54321
 #define GID 54322
 
-/* ---- what is configured -------- */
+/* ---- what is configured ---- */
 
 /* Numbers of the identities. */
 enum {
@@ -492,7 +492,7 @@ static void start(void)
     close(fd);
 }
 
-/* ---- one request -------- */
+/* ---- one request ---- */
 
 /* A message that asks for something else in every way it can. */
 static cgi_wire_request_t forged(unsigned int identity,

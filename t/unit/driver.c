@@ -29,7 +29,6 @@
 #include "cgi/driver.h"
 #include "cgi/stderrfile.h"
 #include "cgi/variables.h"
-
 #include "tap.h"
 
 enum { CLIENT = 10, STDIN, STDOUT, STDERR, CONTROL, PLACE };

@@ -3,11 +3,12 @@
 /* What the privileged launcher makes of a worker's message (L3, C7, C22). */
 /* link: base/identity.c base/metavars.c base/safe.c */
 
-#include <apr_escape.h>
-#include <apr_lib.h>
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <stdlib.h>
+
+#include "apr_escape.h"
+#include "apr_general.h"
+#include "apr_lib.h"
+#include "apr_strings.h"
 
 #include "base/identity.h"
 #include "tap.h"
@@ -16,8 +17,7 @@
 
 static apr_pool_t *pool;
 
-/* ---- bytes -----------------------------------------------------------------
- */
+/* ---- bytes ---- */
 
 static const cgi_identity_var_t two_vars[] = {
     {"GIT_PROJECT_ROOT", LIST("=/srv/git/", "$1")},
@@ -145,8 +145,7 @@ static void wrong_bytes(void)
     bytes(",", 0, "an empty string");
 }
 
-/* ---- what may run ----------------------------------------------------------
- */
+/* ---- what may run ---- */
 
 /* chroot=/jails/%{host} dir=/host/%{host} SCRIPT=/cgi/\1.cgi user=7 */
 static const cgi_identity_t jailed = {.uid = 7,
@@ -379,9 +378,7 @@ static void seams(void)
     runs(&relative, LIST(""), " / /app <app>", "nothing before a slash");
 }
 
-/* ---- the environment
- * --------------------------------------------------------
- */
+/* ---- the environment ---- */
 
 static const cgi_identity_var_t set_vars[] = {
     {"GIT_PROJECT_ROOT", LIST("=/srv/git/", "$0")},

@@ -3,8 +3,8 @@
 /* The arguments key=value of a directive. */
 /* link: base/keys.c */
 
-#include <apr_general.h>
-#include <apr_strings.h>
+#include "apr_general.h"
+#include "apr_strings.h"
 
 #include "base/keys.h"
 #include "tap.h"

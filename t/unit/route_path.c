@@ -4,9 +4,10 @@
 /* link: base/path.c base/template.c base/safe.c base/pattern.c */
 /* link: base/prefix.c */
 
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <stdlib.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
 
 #include "base/path.h"
 #include "tap.h"

@@ -3,11 +3,12 @@
 /* Regular expressions: compiling, matching, limits, threads (C1, C11). */
 /* link: base/pattern.c base/prefix.c */
 
-#include <apr_general.h>
-#include <apr_strings.h>
-#include <apr_thread_proc.h>
-#include <apr_time.h>
 #include <stdlib.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
+#include "apr_thread_proc.h"
+#include "apr_time.h"
 
 #include "base/pattern.h"
 #include "tap.h"

@@ -3,9 +3,10 @@
 /* Literal starts of regular expressions, and the table of them (C12). */
 /* link: base/prefix.c base/pattern.c */
 
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <stdlib.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
 
 #include "base/pattern.h"
 #include "base/prefix.h"

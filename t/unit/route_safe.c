@@ -3,8 +3,9 @@
 /* What captured text may be (C4), and a host as a directory (C8). */
 /* link: base/safe.c */
 
-#include <apr_general.h>
 #include <stdlib.h>
+
+#include "apr_general.h"
 
 #include "base/safe.h"
 #include "tap.h"

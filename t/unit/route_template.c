@@ -3,9 +3,10 @@
 /* Templates: references, what they expand to, what is refused (C2). */
 /* link: base/template.c base/safe.c base/pattern.c base/prefix.c */
 
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <stdlib.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
 
 #include "base/template.h"
 #include "tap.h"

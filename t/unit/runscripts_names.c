@@ -3,9 +3,10 @@
 /* Suffixes of scripts and hidden names (R5, R6, R12). */
 /* link: runscripts/names.c */
 
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <stdlib.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
 
 #include "runscripts/runscripts.h"
 #include "tap.h"

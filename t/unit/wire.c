@@ -12,8 +12,8 @@
 #include "apr_general.h"
 #include "apr_strings.h"
 
-#include "tap.h"
 #include "base/wire.h"
+#include "tap.h"
 
 static apr_pool_t *pool;
 
