@@ -105,10 +105,10 @@ static const char *parse_limit(cmd_parms *cmd, cgi_limit_t *limit, int argc,
     }
     if (wait &&
         (ap_timeout_parameter_parse(wait, &limit->wait, "s") != APR_SUCCESS ||
-         limit->wait <= 0)) {
+         limit->wait <= 0 || limit->wait > CGI_TIME_MAX)) {
         return apr_psprintf(cmd->pool,
                             "CGILimit wait= must be a time above 0, such as "
-                            "30, 30s, 500ms or 2min, not %s",
+                            "30, 30s, 500ms or 2min, 40 days at most, not %s",
                             wait);
     }
     if (!limit->max && argc > 1) {

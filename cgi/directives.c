@@ -72,18 +72,16 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
     MERGE(script_log_buffer, -1);
 }
 
-#define KILL_MAX apr_time_from_sec(40 * 24 * 3600)
-
 /* value may be NULL: then nothing is set. */
 static const char *parse_time(cmd_parms *cmd, const char *key,
                               const char *value, apr_interval_time_t *t)
 {
-    if (value &&
-        (!apr_isdigit(*value) ||
-         ap_timeout_parameter_parse(value, t, "s") != APR_SUCCESS || *t < 0)) {
+    if (value && (!apr_isdigit(*value) ||
+                  ap_timeout_parameter_parse(value, t, "s") != APR_SUCCESS ||
+                  *t < 0 || *t > CGI_TIME_MAX)) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, key,
                            " must be a time such as 30, 30s, 500ms or 2min, "
-                           "or 0 for no limit, not '",
+                           "40 days at most, or 0 for no limit, not '",
                            value, "'", NULL);
     }
     return NULL;
@@ -105,17 +103,19 @@ const char *cgi_exec_cmd_timeout(cmd_parms *cmd, void *mconfig, int argc,
                "total=T and kill=T";
     }
     error = cgi_keys_read(cmd->pool, cmd->cmd->name, keys, 4, argc, argv);
-    if (error ||
-        (error = parse_time(cmd, " first=", first, &dir->first_timeout)) ||
-        (error = parse_time(cmd, " idle=", idle, &dir->idle_timeout)) ||
-        (error = parse_time(cmd, " total=", total, &dir->total_timeout)) ||
-        (error = parse_time(cmd, " kill=", kill, &dir->kill_timeout))) {
-        return error;
+    if (!error) {
+        error = parse_time(cmd, " first=", first, &dir->first_timeout);
     }
-    /* In a message it is 32 bits of milliseconds. */
-    return dir->kill_timeout > KILL_MAX
-               ? "CGITimeout kill= must not be longer than 40 days"
-               : NULL;
+    if (!error) {
+        error = parse_time(cmd, " idle=", idle, &dir->idle_timeout);
+    }
+    if (!error) {
+        error = parse_time(cmd, " total=", total, &dir->total_timeout);
+    }
+    if (!error) {
+        error = parse_time(cmd, " kill=", kill, &dir->kill_timeout);
+    }
+    return error;
 }
 
 const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *mconfig,

@@ -11,4 +11,8 @@
 /** The engine's part of a module's directory, for a directive to set. */
 cgi_exec_dir_t *cgi_exec_dir_set(void *mconfig);
 
+/** The longest time of a directive: in a message it is 32 bits of
+ * milliseconds. */
+#define CGI_TIME_MAX apr_time_from_sec(40 * 24 * 3600)
+
 #endif /* CGI_DIRECTIVES_H */

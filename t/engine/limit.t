@@ -496,6 +496,7 @@ my @errors = (
     ['CGILimit 5 queue=x', qr/queue= must be the number of requests.* not x/],
     ['CGILimit 5 queue=1001', qr/0 to 1000, not 1001/],
     ['CGILimit 5 queue=3 wait=0', qr/wait= must be a time above 0/],
+    ['CGILimit 5 queue=3 wait=961h', qr/wait= must be a time.*not 961h/],
     ['CGILimit 5 queue=3 wait=soon', qr/wait= must be a time.*not soon/],
     ['CGILimit 5 wait=3', qr/wait=T must come with queue=M/],
     ['CGILimit 5 3', qr/must not have '3': its keys are queue= and wait=/],

@@ -271,6 +271,7 @@ push @sections, sub {
         ['CGITimeout first=1 First=2', qr/CGITimeout .*first= twice/],
         ['CGITimeout first=', qr/CGITimeout first=.*must/],
         ['CGITimeout first=x', qr/CGITimeout first=.*must.*'x'/],
+        ['CGITimeout total=961h', qr/CGITimeout total= must.*40 days.*'961h'/],
         ['CGITimeout idle=-1', qr/CGITimeout idle=.*must.*'-1'/],
         ['CGITimeout last=1', qr/CGITimeout.*'last=1'/],
         ['CGIScriptTimeout soon', qr/CGIScriptTimeout.*must.*'soon'/],
