@@ -333,6 +333,10 @@ static int handler(request_rec *r)
     options.values = cgiroute_values(r->pool, choice);
     options.interpreter = choice->route->exec;
     options.query_args = 0;
+    options.route = *choice->route->base
+                        ? apr_pstrcat(r->pool, choice->route->base, " ",
+                                      choice->route->regex, NULL)
+                        : choice->route->regex;
     options.dir = &conf->exec;
     return hidden(choice, cgi_exec_run(r, &options));
 }

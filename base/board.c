@@ -55,10 +55,7 @@ typedef struct head_t {
 } head_t;
 
 struct cgi_board_t {
-    pid_t maker;
     cgi_life_t life;
-    void *memory;
-    apr_size_t size;
     int joined;
     int nslots, nentries;
     apr_time_t made;
@@ -77,23 +74,6 @@ static apr_size_t aligned(apr_size_t size)
     return (size + 63) & ~(apr_size_t)63;
 }
 
-static apr_status_t destroy(void *data)
-{
-    cgi_board_t *b = data;
-
-    /* Threads of a worker may still be at work in its exit(). */
-    if (getpid() != b->maker) {
-        return APR_SUCCESS;
-    }
-    if (b->memory != MAP_FAILED) {
-        munmap(b->memory, b->size);
-    }
-    if (b->life.fd >= 0) {
-        close(b->life.fd);
-    }
-    return APR_SUCCESS;
-}
-
 apr_status_t cgi_board_create(cgi_board_t **board, int processes, int slots,
                               int entries, apr_pool_t *p)
 {
@@ -101,30 +81,27 @@ apr_status_t cgi_board_create(cgi_board_t **board, int processes, int slots,
     const apr_size_t checked =
         aligned((apr_size_t)processes * sizeof(*b->life.checked));
     const apr_size_t all_slots = aligned((apr_size_t)slots * sizeof(slot_t));
+    const apr_size_t size = checked + aligned(sizeof(head_t)) + all_slots +
+                            aligned((apr_size_t)entries * sizeof(entry_t));
     char *at;
 
-    b->maker = getpid();
     b->made = cgi_clock_now();
     b->life.processes = processes;
     b->nslots = slots;
     b->nentries = entries;
-    b->size = checked + aligned(sizeof(head_t)) + all_slots +
-              aligned((apr_size_t)entries * sizeof(entry_t));
-    b->memory = MAP_FAILED;
     b->life.fd = memfd_create("cgi-status", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    apr_pool_cleanup_register(p, b, destroy, apr_pool_cleanup_null);
-    /* No worker can take the memory away from the others. */
-    if (b->life.fd < 0 || ftruncate(b->life.fd, (off_t)b->size) ||
+    /* No worker can take the memory away from the others. Nothing is cleaned
+     * up with the pool: that is the process's, and may outlive this code. */
+    if (b->life.fd < 0 || ftruncate(b->life.fd, (off_t)size) ||
         fcntl(b->life.fd, F_ADD_SEALS,
               F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         return errno;
     }
-    b->memory =
-        mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, b->life.fd, 0);
-    if (b->memory == MAP_FAILED) {
+    at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, b->life.fd, 0);
+    if (at == (char *)MAP_FAILED) {
         return errno;
     }
-    at = b->memory; /* all zero: empty; pages come with their first use */
+    /* all zero: empty; pages come with their first use */
     b->life.checked = (apr_time_t *)(void *)at;
     at += checked;
     b->head = (head_t *)(void *)at;

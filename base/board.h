@@ -63,7 +63,7 @@ typedef struct cgi_board_progress_t {
  * @param processes so many workers may live at the same time
  * @param slots so many requests are listed at the same time
  * @param entries so many scripts have a tally of their own
- * @param p it lives as long, in each process
+ * @param p it lives as long as the process, and so must p
  * @return APR_SUCCESS, or an error of the system: no memory or descriptors
  */
 apr_status_t cgi_board_create(cgi_board_t **board, int processes, int slots,

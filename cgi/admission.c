@@ -20,6 +20,7 @@
 #include "base/keys.h"
 #include "cgi/admission.h"
 #include "cgi/directives.h"
+#include "cgi/status_view.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -218,6 +219,25 @@ void cgi_admission_child_init(server_rec *s)
                          "limits");
         }
     }
+}
+
+apr_array_header_t *cgi_admission_limits(apr_pool_t *p)
+{
+    apr_array_header_t *list = apr_array_make(p, 4, sizeof(cgi_view_limit_t));
+    int i;
+
+    for (i = 0; registry && registry->limits && i < registry->list->nelts;
+         i++) {
+        const cgi_limit_t *limit =
+            APR_ARRAY_IDX(registry->list, i, cgi_limit_t *);
+        cgi_view_limit_t *to = apr_array_push(list);
+
+        to->where = limit->where;
+        to->max = limit->max;
+        to->queue = limit->queue;
+        cgi_limit_usage(registry->limits, limit, &to->running, &to->waiting);
+    }
+    return list;
 }
 
 /* ---- a request ---- */

@@ -37,6 +37,10 @@ void cgi_admission_started(cgi_admission_t *a, pid_t pid);
 /** Give up the place. @param ended 1: the script has ended, or never began */
 void cgi_admission_leave(cgi_admission_t *a, cgi_request_t *q, int ended);
 
+/** For the status page: all limits, of cgi_view_limit_t, and how much of them
+ * is taken. */
+apr_array_header_t *cgi_admission_limits(apr_pool_t *p);
+
 /** Make the counters, unless the other module has. Run in the parent, at
  * post_config. @return APR_SUCCESS, or the error, logged */
 apr_status_t cgi_admission_init(apr_pool_t *pconf, server_rec *s);

@@ -61,6 +61,7 @@ typedef struct cgi_exec_dir_t {
     const cgi_stderr_t *stderr_file;   /* CGIStderr; NULL: unset */
     apr_array_header_t *sendfile_dirs; /* CGISendfile, char *; NULL: unset */
     const cgi_limit_t *limit; /* CGILimit; one with a max of 0 is "none" */
+    int status_end;           /* CGIStatusEnd; -1: unset */
 } cgi_exec_dir_t;
 
 /** Engine directives of one server. */
@@ -76,6 +77,8 @@ typedef struct cgi_exec_server_t {
 typedef struct cgi_exec_options_t {
     /** Absolute path of the script, in the file system's encoding. */
     const char *script;
+    /** The route that led to it, for the status page; or NULL. */
+    const char *route;
     /** Program and its words that are put before the script's path, ended by
      * NULL; or NULL: the script itself is executed. */
     const char *const *interpreter;
@@ -169,6 +172,7 @@ const char *cgi_exec_cmd_read_ahead(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *dir, int argc,
                                char *const argv[]);
+const char *cgi_exec_cmd_status_end(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *dir, int argc,
                                   char *const argv[]);
@@ -203,6 +207,9 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
     AP_INIT_TAKE_ARGV("CGILimit", cgi_exec_cmd_limit, NULL,                   \
                       RSRC_CONF | ACCESS_CONF,                                \
                       "N [queue=M] [wait=T]: N scripts at once, or none"),    \
+    AP_INIT_FLAG("CGIStatusEnd", cgi_exec_cmd_status_end, NULL,               \
+                 RSRC_CONF | ACCESS_CONF,                                     \
+                 "On: running scripts can be ended from the status page"),    \
     AP_INIT_TAKE_ARGV("CGISendfile", cgi_exec_cmd_sendfile, NULL,             \
                       RSRC_CONF | ACCESS_CONF,                                \
                       "directories of files that X-Sendfile may name"),       \

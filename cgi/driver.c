@@ -33,6 +33,8 @@
  * more slowly. */
 #define TAKEN_TICK_MIN 250
 #define TAKEN_TICK_MAX apr_time_from_msec(50)
+/* The status page names the process of a script that has run for so long. */
+#define NAME_AFTER apr_time_from_msec(100)
 /* So many reads empty any pipe, whatever its size. */
 #define READS_MAX 256
 
@@ -68,6 +70,42 @@ static void end_script(cgi_driver_t *d)
     cgi_script_release(&d->script);
 }
 
+/* What became of a request that has failed, in the words of the status page.
+ */
+static cgi_result_e result_of_failure(const cgi_driver_t *d)
+{
+    const cgi_failure_t *failure = &d->q.failure;
+
+    if (failure->level < 0) {
+        return CGI_RESULT_OK;
+    }
+    if (failure->status == HTTP_SERVICE_UNAVAILABLE) {
+        return failure->level == APLOG_ERR ? CGI_RESULT_OVERLOAD
+                                           : CGI_RESULT_LIMIT;
+    }
+    if (d->script.fail_errno) {
+        return CGI_RESULT_EXEC;
+    }
+    if (failure->level != APLOG_ERR) {
+        return CGI_RESULT_LEFT;
+    }
+    if (failure->status == HTTP_GATEWAY_TIME_OUT) {
+        return CGI_RESULT_TIMEOUT;
+    }
+    if (cgi_script_end(&d->script) == CGI_END_CRASH) {
+        return CGI_RESULT_KILLED;
+    }
+    return d->script.attempts ? CGI_RESULT_HEADER : CGI_RESULT_OTHER;
+}
+
+/* What happens first is what became of it. */
+static void set_result(cgi_driver_t *d, cgi_result_e result)
+{
+    if (d->shown.result == CGI_RESULT_OK) {
+        d->shown.result = result;
+    }
+}
+
 /* As q.failure says. Before the response began, its status is what the client
  * gets; after, the response is cut so that the client can tell. */
 static void failed(cgi_driver_t *d, int at_once)
@@ -75,6 +113,7 @@ static void failed(cgi_driver_t *d, int at_once)
     const cgi_failure_t *failure = &d->q.failure;
     int whole;
 
+    set_result(d, result_of_failure(d));
     if (failure->level >= 0) {
         cgi_request_log(&d->q);
     }
@@ -113,6 +152,7 @@ static int goes_on(cgi_driver_t *d, cgi_outcome_e outcome)
         failed(d, 0);
     }
     else if (outcome == CGI_LEFT) {
+        set_result(d, CGI_RESULT_LEFT);
         cgi_request_left(&d->q, d->phase == CGI_PHASE_QUEUE);
         d->status = OK;
         d->phase = CGI_PHASE_DONE;
@@ -167,6 +207,7 @@ void cgi_driver_begin(cgi_driver_t *d, apr_time_t now)
     d->status = OK;
     d->active = d->taken = now;
     d->tick = TAKEN_TICK_MIN;
+    cgi_status_begin(&d->shown, q, now);
     d->log = cgi_scriptlog_make(q);
     cgi_script_init(&d->script);
     cgi_errors_init(&d->errors, q, d->log);
@@ -187,6 +228,7 @@ static void spool(cgi_driver_t *d, apr_time_t now)
     cgi_outcome_e outcome = cgi_input_spool(&d->input, d->client.fd < 0);
 
     if (d->input.to > before) {
+        d->shown.bytes_in += d->input.to - before;
         d->active = now;
     }
     if (goes_on(d, outcome) && outcome == CGI_ENDED) {
@@ -256,6 +298,9 @@ static int has_crashed(cgi_driver_t *d)
         return 0;
     }
     d->end_noted = 1;
+    if (end == CGI_END_CRASH) {
+        set_result(d, CGI_RESULT_KILLED);
+    }
     if (end == CGI_END_CRASH && d->phase == CGI_PHASE_BODY &&
         cgi_output_is_open(&d->output)) {
         return 1;
@@ -338,6 +383,7 @@ static void read_output(cgi_driver_t *d, int hung_up, apr_time_t now)
     }
     if (d->output.begun && d->phase == CGI_PHASE_HEADER) {
         d->phase = CGI_PHASE_BODY;
+        d->shown.first = now;
         d->times.at[CGI_AT_HOLD] = d->output.streaming ? 0 : now + HOLD_TIME;
     }
     if (goes_on(d, outcome) && outcome == CGI_ENDED) {
@@ -446,6 +492,13 @@ static void check_times(cgi_driver_t *d, apr_time_t now)
         (void)goes_on(d, CGI_LEFT);
         return;
     }
+    if (cgi_status_is_unwanted(&d->shown)) {
+        set_result(d, CGI_RESULT_ENDED);
+        (void)cgi_reject(q, HTTP_SERVICE_UNAVAILABLE, 0,
+                         "ended from the status page");
+        failed(d, 1);
+        return;
+    }
     if (cgi_times_due(times, CGI_AT_GONE, now)) {
         if (cgi_output_probe(&d->output, d->client.doubt_at)) {
             cgi_client_trust(&d->client);
@@ -513,6 +566,44 @@ static int can_store(const cgi_driver_t *d)
     return d->input.state == CGI_INPUT_TO_SCRIPT && !d->input.eos;
 }
 
+/* The phase, as it is seen from outside. */
+static cgi_state_e state_of(const cgi_driver_t *d)
+{
+    switch (d->phase) {
+    case CGI_PHASE_SPOOL:
+        return CGI_STATE_READING;
+    case CGI_PHASE_QUEUE:
+        return CGI_STATE_QUEUED;
+    case CGI_PHASE_HEADER:
+        return CGI_STATE_WAITING;
+    case CGI_PHASE_BODY:
+        return CGI_STATE_SENDING;
+    case CGI_PHASE_SEND:
+        return CGI_STATE_FINISHING;
+    case CGI_PHASE_LINGER:
+    case CGI_PHASE_DONE:
+        break;
+    }
+    return CGI_STATE_LINGERING;
+}
+
+/* Tell the status page, and what it is told of: a wait is all that can be
+ * seen from outside. @return 1: the launcher's notes are of interest */
+static int show(cgi_driver_t *d, apr_time_t now)
+{
+    const cgi_script_t *script = &d->script;
+    const int unnamed = !script->pid && script->control_fd >= 0 &&
+                        !d->times.at[CGI_AT_EXIT] &&
+                        d->phase < CGI_PHASE_LINGER;
+    const apr_interval_time_t interval = cgi_status_interval();
+
+    cgi_status_progress(&d->shown, state_of(d), script->pid, d->output.total);
+    d->times.at[CGI_AT_NAME] =
+        unnamed && now < d->started + NAME_AFTER ? d->started + NAME_AFTER : 0;
+    d->times.at[CGI_AT_WISH] = interval ? now + interval : 0;
+    return unnamed && now >= d->started + NAME_AFTER;
+}
+
 apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
                             apr_time_t now)
 {
@@ -520,6 +611,7 @@ apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
     const cgi_script_t *script = &d->script;
     int takes = cgi_output_takes(&d->output);
     int store = !takes && can_store(d);
+    int nameless = show(d, now);
     int running = d->phase < CGI_PHASE_SEND;
     int sends = running ? !takes : !cgi_output_is_clear(&d->output);
 
@@ -540,7 +632,7 @@ apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
      * a place is held for a process that is not known yet. */
     watch(&pfd[CGI_ON_CONTROL], script->control_fd,
           d->lingered ? -1
-          : d->input.state == CGI_INPUT_START ||
+          : d->input.state == CGI_INPUT_START || nameless ||
                   (cgi_admission_holds(&d->admission) && !script->pid)
               ? POLLIN
               : 0);
@@ -613,6 +705,7 @@ static void move_input(cgi_driver_t *d, int store, apr_time_t now)
                                d->phase == CGI_PHASE_HEADER, &moved);
 
     if (moved) {
+        d->shown.bytes_in += (apr_off_t)moved;
         d->active = d->given = now;
     }
     if (!goes_on(d, outcome)) {
@@ -729,5 +822,6 @@ int cgi_driver_end(cgi_driver_t *d, apr_time_t now)
     cgi_output_release(&d->output);
     cgi_input_finish(&d->input);
     end_script(d);
+    cgi_status_end(&d->shown, d->output.total, now);
     return d->status;
 }

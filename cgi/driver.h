@@ -29,6 +29,7 @@
 #include "cgi/request.h"
 #include "cgi/script.h"
 #include "cgi/scriptlog.h"
+#include "cgi/status.h"
 #include "cgi/times.h"
 
 /** Where a request is. It only moves forward. */
@@ -64,6 +65,7 @@ typedef struct cgi_driver_t {
     cgi_admission_t admission;
     cgi_errors_t errors;
     cgi_times_t times;
+    cgi_status_t shown;       /* on the status page */
     cgi_scriptlog_t *log;     /* NULL: no ScriptLog */
     apr_time_t started;       /* the script was asked for */
     apr_time_t active;        /* the script's last sign of life */

@@ -15,6 +15,7 @@
 #include "cgi/input.h"
 #include "cgi/launchers.h"
 #include "cgi/script.h"
+#include "cgi/status.h"
 #include "cgi/stderrfile.h"
 
 CGI_EXEC_USE_LOG;
@@ -87,6 +88,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (cgi_admission_init(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    cgi_status_init(s);
     return cgi_launch_init(pconf, s, launcher_path, identities) == APR_SUCCESS
                ? OK
                : HTTP_INTERNAL_SERVER_ERROR;
@@ -99,6 +101,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     cgi_script_child_init();
     cgi_gate_child_init();
     cgi_admission_child_init(s);
+    cgi_status_child_init(s);
 }
 
 static int monitor(apr_pool_t *p, server_rec *s)
@@ -115,6 +118,7 @@ void cgi_exec_register_hooks(apr_pool_t *p)
 
     (void)p;
     cgi_gate_register();
+    cgi_status_register();
     /* core's own turns stderr away from the terminal */
     ap_hook_open_logs(open_logs, NULL, core, APR_HOOK_REALLY_FIRST);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);

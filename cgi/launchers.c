@@ -27,14 +27,15 @@
 #include "base/clock.h"
 #include "cgi/cgi_exec.h"
 #include "cgi/launchers.h"
+#include "cgi/status.h"
 #include "cgi/suexec.h"
 
 CGI_EXEC_USE_LOG;
 
 /* Both modules' copies of the engine find each other's data by these names;
  * the number changes with the layout of the data. */
-#define SHARED_KEY "cgi-exec-launchers-4"
-#define RETAINED_KEY "cgi-exec-processes-4"
+#define SHARED_KEY "cgi-exec-launchers-5"
+#define RETAINED_KEY "cgi-exec-processes-5"
 
 #define SHARE_MIN 256
 /* In a launcher's command line: its number. */
@@ -54,6 +55,7 @@ typedef struct process_t {
     int told;               /* 1: to end */
     struct launchers_t *of; /* NULL: of a generation that is over */
     int slot;               /* there */
+    apr_time_t started;
 } process_t;
 
 /* The launchers of one generation of workers. Kept over restarts too: the
@@ -145,6 +147,26 @@ static process_t *free_process(void)
     process->next = retained->processes;
     retained->processes = process;
     return process;
+}
+
+/* Let the status page know which there are. */
+static void list_launchers(void)
+{
+    cgi_board_t *board = cgi_status_board();
+    const process_t *process;
+    int n = 0;
+
+    for (process = board ? retained->processes : NULL; process;
+         process = process->next) {
+        if (process->used && process->of) {
+            cgi_board_list_launcher(board, n++, process->proc.pid,
+                                    process->of->identities >= 0,
+                                    process->of->earlier, process->started);
+        }
+    }
+    while (board && n < CGI_BOARD_LAUNCHERS) {
+        cgi_board_list_launcher(board, n++, 0, 0, 0, 0);
+    }
 }
 
 static void maintain(int reason, void *data, apr_wait_t status);
@@ -271,9 +293,10 @@ static apr_status_t spawn(launchers_t *l, int slot)
         process->told = 0;
         process->of = l;
         process->slot = slot;
-        l->slot[slot].started = cgi_clock_now();
+        process->started = l->slot[slot].started = cgi_clock_now();
         apr_proc_other_child_register(&process->proc, maintain, process, NULL,
                                       conf_pool);
+        list_launchers();
     }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     fcntl(l->table, F_SETFD, FD_CLOEXEC);
@@ -452,6 +475,7 @@ static void maintain(int reason, void *data, apr_wait_t status)
     }
     apr_proc_other_child_unregister(process);
     process->used = 0;
+    list_launchers();
     (void)ap_mpm_query(AP_MPMQ_MPM_STATE, &state);
     /* One that was killed may have left scripts behind, even at the end. */
     if (!process->of ||

@@ -20,6 +20,8 @@ typedef enum {
     CGI_AT_TAKEN,  /* the client must have taken some of the response */
     CGI_AT_TOTAL,  /* the script has run for too long */
     CGI_AT_GONE,   /* a client that has closed its side has gone */
+    CGI_AT_NAME,   /* the number of the script's process is of interest */
+    CGI_AT_WISH,   /* somebody may want the request to end */
     CGI_AT_LINGER, /* no more of stderr is waited for */
     CGI_AT_MAX
 } cgi_at_e;

@@ -41,6 +41,7 @@ my %files = (
     'ext/.hidden' => "DATA\n",
     'ext/-x' => "DATA\n",
     'fossil/fossil.cgi' => '',
+    passwords => "alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
     'notes/index.md' => "# Home\n",
     'notes/a/b.md' => "# A b\n\n<script>x</script>\n",
     'notes/.b.md' => "# Hidden\n",
@@ -79,7 +80,7 @@ END {
 }
 sub wait_for { -S $_[0] and return 1 or Time::HiRes::sleep(0.1) for 1 .. 50 }
 
-plan tests => 88, \&need_shm;
+plan tests => 92, \&need_shm;
 
 # A cgi-bin directory
 my $httpd = example('cgi-bin', {CGI_BIN => '@TREE@/cgi'});
@@ -294,6 +295,15 @@ if (my ($cmark) = grep { -x } '/usr/bin/cmark') {
 else {
     skip('cmark is not installed') for 1 .. 6;
 }
+
+# The status page: who may see it is not asked for a password, who ends a script
+# is. secret, as htpasswd -s writes it.
+$httpd = example('status', {STATUS_PASSWORDS => '@TREE@/passwords'});
+ok(request($httpd->port, 'GET', '/cgi-status')->{body} =~ /No script runs/);
+my %form = (Origin => 'http://127.0.0.1:' . $httpd->port, body => 'id=0-1');
+ok(request($httpd->port, 'POST', '/cgi-status/end', %form)->{status} == 401);
+$form{Authorization} = 'Basic YWxpY2U6c2VjcmV0';
+ok(request($httpd->port, 'POST', '/cgi-status/end', %form)->{status} == 303);
 
 # chroot by host: httpd has to be root (t/root has it running)
 mkdir "$sockets/host";

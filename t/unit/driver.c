@@ -17,8 +17,9 @@
  * is full), e (its end), x (the read fails), p (it has more to pass) stdin:r
  * there is room in it; stdin:c it was closed place:... of CGILimit: r (it is
  * free), w (it is not), n (refused)
+ *   wish      somebody on the status page wants it to end
  */
-/* link: cgi/driver.c cgi/times.c */
+/* link: cgi/driver.c cgi/times.c base/tally.c base/histogram.c */
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -38,6 +39,9 @@ static struct {
     int reset, closed, data, writable, room, stdin_closed;
     int takes, clear, rest, probe, ask, unread, bound;
     int body, spool, limit, nopoll, stderr_file, redirect, begun_status;
+    int wish, may_wish, shown_pid, ends;
+    cgi_state_e shown;
+    cgi_sample_t sample; /* what is told at the end */
     int starting, waiting, start_fails, exiting, hung;
     apr_time_t now;
     char trace[2000];
@@ -619,6 +623,42 @@ int cgi_stderr_fd(const cgi_exec_dir_t *dir)
     return f.stderr_file ? 5 : -1;
 }
 
+void cgi_status_begin(cgi_status_t *status, const cgi_request_t *q,
+                      apr_time_t now)
+{
+    (void)q;
+    status->begun = now;
+}
+
+void cgi_status_progress(const cgi_status_t *status, cgi_state_e state,
+                         pid_t pid, apr_off_t bytes_out)
+{
+    (void)status, (void)bytes_out;
+    f.shown = state;
+    f.shown_pid = (int)pid;
+}
+
+int cgi_status_is_unwanted(const cgi_status_t *status)
+{
+    (void)status;
+    return f.wish;
+}
+
+apr_interval_time_t cgi_status_interval(void)
+{
+    return f.may_wish ? apr_time_from_msec(500) : 0;
+}
+
+void cgi_status_end(cgi_status_t *status, apr_off_t bytes_out, apr_time_t now)
+{
+    f.ends++;
+    f.sample.result = status->result;
+    f.sample.first = status->first ? status->first - status->begun : -1;
+    f.sample.total = now - status->begun;
+    f.sample.bytes_in = status->bytes_in;
+    f.sample.bytes_out = bytes_out;
+}
+
 /* ---- a case ---- */
 
 static cgi_driver_t d;
@@ -717,6 +757,9 @@ static void word(const char *w)
         f.room = *arg == 'r';
         f.stdin_closed = *arg == 'c';
     }
+    else if (!strcmp(w, "wish")) {
+        f.wish = 1;
+    }
     else if (!strncmp(w, "unread:", 7)) {
         f.unread = atoi(arg);
     }
@@ -773,6 +816,7 @@ static void run(const case_t *c)
     f.start_fails = strchr(s, 'x') != NULL; /* no launcher can be asked */
     f.exiting = strchr(s, 'y') != NULL;     /* /proc shows it is ending */
     f.ask = strchr(s, 'k') != NULL;         /* the kernel can ask */
+    f.may_wish = strchr(s, 'W') != NULL;    /* CGIStatusEnd */
     f.rest = strchr(s, 'z') != NULL;        /* the client is slow at the end */
     if (strchr(s, 'p')) {
         f.takes = f.clear = 0; /* it takes not even the response before */
@@ -819,6 +863,9 @@ static void run(const case_t *c)
     {
         int status = cgi_driver_end(&d, f.now);
 
+        if (!c->trace) {
+            return;
+        }
         tap_is(f.trace, c->trace, c->name);
         tap_ok(status == c->status, "%s: status %d, %d", c->name, c->status,
                status);
@@ -1018,9 +1065,95 @@ static const case_t cases[] = {
      "start error:403 scriptlog", 403},
     {"the response before is not taken at first", "p",
      "out:HBE ctl:SX.|+2000 cli:W", "start bound:3 end", 0},
+    {"somebody wants it to end, in HEADER", "W", "wish timer",
+     "start info:503 kill", 503},
+    {"in BODY", "W", "out:HB|timer|wish timer", "start info:503 cut-now kill",
+     0},
+    {"in the queue", "Wlw", "wish timer", "info:503 leave-running", 503},
+    {"while its body is spooled", "Ws", "wish timer", "info:503", 503},
+    {"while the client takes nothing", "W", "+20 out:HN ctl:S|wish timer",
+     "start info:503 cut-now kill", 0},
+    {"while the rest is sent", "Wz", "out:HBE ctl:SX.|wish timer",
+     "start end info:503 cut-now", 0},
     {"the response before is never taken", "p", "ctl:S +60001",
      "start info:408 kill", 408},
 };
+
+/* What the status page is told. */
+static const struct {
+    const char *setup, *steps, *result;
+    int first_ms; /* -1: no byte of a response */
+} results[] = {
+    {"", "+20 out:HBE ctl:SX.", "ok", 20},
+    {"r", "out:HE ctl:SX.", "ok", 0},
+    {"", "out:HBE ctl:S1.", "ok", 0},
+    {"", "out:F", "ok", -1},
+    {"", "cli:R", "left", -1},
+    {"b", "ctl:S in:m|+60000", "left", -1},
+    {"F", "+2000", "timeout", -1},
+    {"T", "out:HB|timer|+3000 out:B|+2100", "timeout", 1},
+    {"", "out:E ctl:SK.|", "killed", -1},
+    {"", "+7 out:HB|timer|out:E ctl:SK.", "killed", 7},
+    {"", "out:HBE ctl:S|timer|timer|ctl:K.", "killed", 0},
+    {"r", "out:HE ctl:SK.", "killed", 0},
+    {"", "out:E ctl:F.|", "exec", -1},
+    {"", "+20 out:!", "header", -1},
+    {"", "out:E ctl:SX.|", "header", -1},
+    {"lN", "", "limit", -1},
+    {"lw", "+100 place:n", "limit", -1},
+    {"x", "", "overload", -1},
+    {"", "+6000", "overload", -1},
+    {"W", "wish timer", "ended", -1},
+    {"W", "out:HB|timer|wish timer", "ended", 1},
+};
+
+static void test_results(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+        const case_t c = {"", results[i].setup, results[i].steps, NULL, 0};
+
+        run(&c);
+        tap_ok(!strcmp(cgi_result_name(f.sample.result), results[i].result) &&
+                   f.sample.first == (results[i].first_ms < 0
+                                          ? -1
+                                          : results[i].first_ms * 1000) &&
+                   f.ends == 1,
+               "%s: %s, %s, %d", results[i].steps, results[i].result,
+               cgi_result_name(f.sample.result), (int)f.sample.first);
+    }
+}
+
+/* In which state a request is seen while it waits. */
+static const struct {
+    const char *setup, *steps;
+    cgi_state_e state;
+    int pid;
+} states[] = {
+    {"s", "cli:d in:m", CGI_STATE_READING, 0},
+    {"lw", "+100 place:w", CGI_STATE_QUEUED, 0},
+    {"", "out:h", CGI_STATE_WAITING, 0},
+    {"", "ctl:P|+99", CGI_STATE_WAITING, 0},
+    {"", "ctl:P|timer|timer", CGI_STATE_WAITING, 7},
+    {"", "ctl:S|out:HB|+101", CGI_STATE_SENDING, 7},
+    {"z", "out:HBE ctl:SX.|+1000", CGI_STATE_FINISHING, 7},
+    {"", "out:HBE ctl:S|timer", CGI_STATE_LINGERING, 7},
+};
+
+static void test_states(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        const case_t c = {"", states[i].setup, states[i].steps, NULL, 0};
+
+        run(&c);
+        tap_ok(f.shown == states[i].state && f.shown_pid == states[i].pid,
+               "%s: state %d of process %d, %d of %d", states[i].steps,
+               (int)states[i].state, states[i].pid, (int)f.shown, f.shown_pid);
+    }
+}
 
 int main(void)
 {
@@ -1030,5 +1163,7 @@ int main(void)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         run(&cases[i]);
     }
+    test_results();
+    test_states();
     return tap_done();
 }
