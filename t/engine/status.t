@@ -9,7 +9,6 @@ use CGITest;
 use CGITest::HTTP;
 use CGITest::Proc qw(processes_with alive slurp wait_until);
 use CGITest::Server;
-use PrivateHttpd;
 use Time::HiRes qw(sleep time);
 
 my $conf = <<'END';
@@ -270,19 +269,13 @@ END
 
 {
     my $odd = '<b>&"\'\\' . "\xff\xe2\x80\xae\t";
-    my ($c, $tag) = ask('/engine/slow/' . escape($odd), 'body=60', raw =>
-        "GET %s HTTP/1.1\r\nHost: a\"<i>.example\r\n\r\n");
-    my $c2 = CGITest::HTTP->new(%{$own->where});
-    if (!in_state($tag, 'sending')) {
-        # httpd may refuse such a host itself
-        ($c, $tag) = ask('/engine/slow/' . escape($odd), 'body=60');
-    }
+    my ($c, $tag) = ask('/engine/slow/' . escape($odd), 'body=60');
     my $r = in_state($tag, 'sending');
     is($r->{uri}, "/engine/slow/<b>&\"'\\????\?/$tag",
         'JSON: as it is, without control characters and bad bytes');
     my $html = page()->body;
     like($html, qr{/engine/slow/&lt;b&gt;&amp;&quot;('|&\#39;)\\}, 'HTML');
-    unlike($html, qr/<b>&|<i>\.example/, 'HTML: nothing comes through');
+    unlike($html, qr/<b>&/, 'HTML: nothing comes through');
     $c->abort;
     wait_until(20, sub { !running($tag) });
     my $long = 'y' x 3000;
@@ -427,7 +420,7 @@ is_deeply([$own->stop], [], 'nothing is left');
 # ---- the directive
 
 {
-    my ($ok, $said) = PrivateHttpd->check("CGIStatusEnd maybe\n");
+    my ($ok, $said) = CGITest::Server->check("CGIStatusEnd maybe\n");
     ok(!$ok && $said =~ /CGIStatusEnd must be On or Off/,
         'CGIStatusEnd maybe: refused') or diag $said;
 }
