@@ -66,10 +66,10 @@ apr_status_t cgi_identity_decode(cgi_identity_t **identities, int *n,
                                  void *data, apr_size_t size, apr_pool_t *p);
 
 /**
- * Hold a worker's message against an identity, and make of it what may run:
- * root, dir, path and argv of the identity; the environment without names
- * that are neither CGI's nor the configuration's, and without values that
- * are not the configuration's.
+ * Check a worker's message against an identity, and make the message that may
+ * run: root, dir, path and argv come from the identity. Of the environment
+ * remain the variables of CGI, and those that the configuration sets, with the
+ * configuration's values.
  * @param safe gets the result, allocated from p, sharing request's strings
  * @return NULL, or why it is refused
  */

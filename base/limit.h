@@ -71,8 +71,8 @@ apr_status_t cgi_limits_create(cgi_limits_t **limits,
  */
 apr_status_t cgi_limits_join(cgi_limits_t *limits);
 
-/** Would a request be refused now? It may be answered before its body is
- * read. @return 1 or 0 */
+/** Would cgi_limit_enter() refuse a request now? Then it can be answered
+ * before its body is read. @return 1 or 0 */
 int cgi_limit_is_full(cgi_limits_t *limits, const cgi_limit_t *limit);
 
 /** Ask for a place. @param turn is set, whatever it held */
@@ -82,24 +82,25 @@ cgi_turn_e cgi_limit_enter(cgi_turn_t *turn, cgi_limits_t *limits,
 /** While waiting: ask again. @return CGI_TURN_RUN or CGI_TURN_WAIT */
 cgi_turn_e cgi_limit_advance(cgi_turn_t *turn);
 
-/** With a place: a script is asked for. Should this process be killed, it
- * may run for another kill_ms milliseconds; 0: no end is known. */
+/** With a place: a launcher is asked to start the script. If this process is
+ * killed, the script may run for another kill_ms milliseconds; 0: without
+ * end. */
 void cgi_limit_asked(cgi_turn_t *turn, unsigned int kill_ms);
 
-/** With a place: the script runs, and is this process; 0: it was not asked
- * for after all. */
+/** With a place: the script runs as the process pid; 0: no launcher was asked
+ * after all. */
 void cgi_limit_started(cgi_turn_t *turn, pid_t pid);
 
 /**
  * Give up place or entry, if there is one.
- * @param ended 1: the script has ended, or was never asked for; 0: it may
+ * @param ended 1: the script has ended, or no launcher was asked; 0: it may
  *        still run: the place comes free when its process has gone, or when
  *        it must have been killed
  */
 void cgi_limit_leave(cgi_turn_t *turn, int ended);
 
 /** After CGI_TURN_REFUSED, or a wait that was too long.
- * @return seconds until a place may be had, as far as that can be known */
+ * @return an estimate: seconds until a place comes free */
 int cgi_limit_retry_after(cgi_limits_t *limits, const cgi_limit_t *limit);
 
 /** How many places are taken, and how many requests wait for one. */

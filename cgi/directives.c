@@ -1,7 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * The engine's directives, as far as they belong to no part.
+ * The directives of the engine that belong to none of its parts, and the merge
+ * of all of them.
  */
 
 #include "apr_lib.h"

@@ -22,7 +22,7 @@ typedef struct cgi_gate_t {
     apr_bucket_brigade *waiting; /* what httpd has not been given */
     apr_bucket_brigade *piece;   /* empty between two uses */
     cgi_flight_t *flight;        /* HTTP/2: what the stream has not sent */
-    int moved; /* 1: something was taken, since it was last reset */
+    int moved; /* 1: the client has taken something, since the last reset */
 } cgi_gate_t;
 
 /** Tell httpd of the filter. At register_hooks. */
@@ -31,20 +31,20 @@ void cgi_gate_register(void);
 /** Ask httpd how it writes. Run in each worker, at child_init. */
 void cgi_gate_child_init(void);
 
-/** Put the gate into the connection of q, unless it is there; where the
- * connection's end is not one that can be understood, there is none. */
+/** Put the gate into the connection of q, unless it is there already. If the
+ * engine does not know the last filter of the connection, there is no gate. */
 void cgi_gate_insert(cgi_gate_t *gate, cgi_request_t *q);
 
 /** Is there room for more: would the client take it? */
 int cgi_gate_takes(const cgi_gate_t *gate);
 
-/** Has httpd all, and what it has not written is its own affair? */
+/** Has httpd got everything, so that it will write the rest by itself? */
 int cgi_gate_is_clear(const cgi_gate_t *gate);
 
 /** Give httpd what it can write now. @return CGI_WENT_ON or CGI_LEFT */
 cgi_outcome_e cgi_gate_push(cgi_gate_t *gate);
 
-/** Take it out again; what waits in it is lost. */
+/** Take the gate out of the connection; what waits in it is lost. */
 void cgi_gate_remove(cgi_gate_t *gate);
 
 #endif /* CGI_GATE_H */

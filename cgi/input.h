@@ -11,10 +11,10 @@
 #include "cgi/request.h"
 #include "cgi/scriptlog.h"
 
-/** What it waits for. */
+/** What the request body waits for. */
 typedef enum {
     CGI_INPUT_DONE,        /* nothing (more) to pass on */
-    CGI_INPUT_SPOOL,       /* the client: all of it first, into a file */
+    CGI_INPUT_SPOOL,       /* the client: the whole body, into a file */
     CGI_INPUT_START,       /* the script's start */
     CGI_INPUT_FROM_CLIENT, /* the client */
     CGI_INPUT_TO_SCRIPT    /* room in the script's stdin */
@@ -24,13 +24,13 @@ typedef struct cgi_input_t {
     cgi_request_t *q;
     cgi_scriptlog_t *log;
     cgi_input_state_e state;
-    int withheld;       /* 1: of whatever there is the script gets none */
-    int length_unknown; /* 1: streamed, and its header may be wrong */
+    int withheld;       /* 1: the script gets nothing of the body */
+    int length_unknown; /* 1: streamed, and Content-Length may be wrong */
     int discard;        /* 1: the script does not want the rest */
     int more;       /* 1: a filter may hold more: do not wait for the client */
-    int eos;        /* 1: the client has sent all of it */
-    int large;      /* 1: it has filled a pipe */
-    int piped;      /* 1: a piece of it is on its way in a pipe */
+    int eos;        /* 1: the client has sent the whole body */
+    int large;      /* 1: the body has filled a pipe */
+    int piped;      /* 1: a piece of the body is on its way in a pipe */
     apr_off_t left; /* to come; 0 or less: not known, or to be copied */
     apr_bucket_brigade *bb;       /* collected, not yet passed on */
     apr_off_t length;             /* bytes in there */
@@ -48,14 +48,15 @@ cgi_outcome_e cgi_input_init(cgi_input_t *in, cgi_request_t *q,
 /** What the script gets as its stdin, as cgi_script_start() takes it. */
 int cgi_input_fd(const cgi_input_t *in);
 
-/** In CGI_INPUT_SPOOL: take what has come. @param block 1: and what comes
- * @return CGI_ENDED: that was all */
+/** In CGI_INPUT_SPOOL: store what the client has sent.
+ * @param block 1: wait for more
+ * @return CGI_ENDED: the body is complete */
 cgi_outcome_e cgi_input_spool(cgi_input_t *in, int block);
 
 /** The script has started, and can read. */
 void cgi_input_start(cgi_input_t *in);
 
-/** Its stdin has been closed at the other end. */
+/** The script has closed its stdin. */
 void cgi_input_refused(cgi_input_t *in);
 
 /** Move as much as can be moved without waiting.
@@ -66,20 +67,20 @@ void cgi_input_refused(cgi_input_t *in);
 cgi_outcome_e cgi_input_step(cgi_input_t *in, int fd, int waiting,
                              apr_size_t *moved);
 
-/** The script takes nothing, as the client takes none of its output: take in
- * what the client has sent, so that it comes to reading. */
+/** The script takes nothing, since the client takes none of its output: store
+ * what the client has sent, so that the client begins to read. */
 cgi_outcome_e cgi_input_store(cgi_input_t *in, apr_size_t *moved);
 
-/** Take in what the client has sent already, for ScriptLog. */
+/** Read what the client has sent already, for ScriptLog. */
 void cgi_input_peek(cgi_input_t *in);
 
-/** Nothing more is to be passed on: let go of the data, and of the file. */
+/** The script gets nothing more: free the data, close the file. */
 void cgi_input_finish(cgi_input_t *in);
 
-/* readahead.c */
+/* ---- readahead.c ---- */
 
-/** Is core the one that this was compiled for? Then its filter's buffer has
- * the known structure, which no interface promises. */
+/** Is core of the version that this was compiled for? Only then its filter's
+ * buffer is sure to have the structure that this code knows. */
 int cgi_input_knows_core(const module *core);
 
 /** Fill httpd's buffer of the connection with size bytes or more, if they
@@ -87,7 +88,7 @@ int cgi_input_knows_core(const module *core);
  * @return what to ask of the filters */
 apr_size_t cgi_input_read_ahead(cgi_input_t *in, apr_size_t size);
 
-/** Is this one of a body's buckets that can be passed on without a copy? */
+/** Is this a bucket of a body that cgi_input_splice() can move? */
 int cgi_input_is_piped(const apr_bucket *b);
 
 /** Move what such a bucket holds to fd, and shorten it.

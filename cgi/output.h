@@ -17,7 +17,7 @@ typedef struct cgi_output_t {
     cgi_request_t *q;
     cgi_gate_t gate;
     int raw;    /* NPH on HTTP/1: no header to parse, no filters */
-    int begun;  /* 1: the header is whole, what comes is the body */
+    int begun;  /* 1: the header is complete; the body follows */
     char *head; /* collects the header block */
     apr_size_t head_len, head_size, head_scanned;
     apr_bucket_brigade *bb;
@@ -27,10 +27,10 @@ typedef struct cgi_output_t {
     apr_off_t total;       /* bytes of body so far */
     int drop_body;         /* 1: what the script prints is not sent */
     int streaming;         /* 1: something was flushed already */
-    int stdout_large;      /* 1: it has been full, and was enlarged */
-    int status; /* that httpd answers with instead, at the end; or OK */
-    const char *redirect; /* local redirect, to follow at the end */
-    apr_file_t *sendfile; /* the body at the end; or NULL: the script's */
+    int stdout_large;      /* 1: stdout's pipe was full, and is larger now */
+    int status;            /* OK; or httpd answers with this one at the end */
+    const char *redirect;  /* local redirect, to follow at the end */
+    apr_file_t *sendfile;  /* the body; NULL: what the script prints is */
     const char *sendfile_name;
     apr_time_t sent_at;  /* when something was last sent */
     apr_time_t heard_at; /* when the script last said something */
@@ -39,62 +39,62 @@ typedef struct cgi_output_t {
 /** Prepare for the script's output. @return CGI_WENT_ON or CGI_FAILED */
 cgi_outcome_e cgi_output_init(cgi_output_t *out, cgi_request_t *q);
 
-/** Would the client take more? While not, stdout is not to be read. */
+/** Would the client take more? If not, the driver does not read stdout. */
 int cgi_output_takes(const cgi_output_t *out);
 
 /** Read from fd, where poll() has seen something.
- * @param hung_up 1: all writers are gone: to the end
- * @return CGI_ENDED: that was the end */
+ * @param hung_up 1: no process can write any more: read to the end
+ * @return CGI_ENDED: stdout is at its end */
 cgi_outcome_e cgi_output_read(cgi_output_t *out, int fd, int hung_up,
                               apr_time_t now);
 
-/** Is something to be sent that nothing more need come for? */
+/** Is there output that can be sent without waiting for more? */
 int cgi_output_is_due(const cgi_output_t *out);
 
 /** Send what is pending now. */
 cgi_outcome_e cgi_output_flush(cgi_output_t *out, apr_time_t now);
 
-/** Give the client what it takes of that. @param moved gets 1: it has taken
- * some since this was asked last */
+/** Give the client as much of what waits as it takes now.
+ * @param moved gets 1: the client has taken some since the last call */
 cgi_outcome_e cgi_output_push(cgi_output_t *out, int *moved);
 
-/** Has it taken all, as far as httpd does not see to it? */
+/** Has httpd got all output, so that it will send the rest by itself? */
 int cgi_output_is_clear(const cgi_output_t *out);
 
-/** The script has ended: of what is in its stdout, these n bytes are its own;
- * a child of it may hold it open for ever. */
+/** The script has ended, and n bytes are left in stdout: read no more than
+ * those. A child of the script may hold stdout open for ever. */
 void cgi_output_bound(cgi_output_t *out, int n);
 
-/** Has the client a part of the response that can't be taken back? */
+/** Has a part of the response been sent, so that its status is final? */
 int cgi_output_is_sent(const cgi_output_t *out);
 
-/** Would an end of the script now leave the response incomplete, without the
- * client seeing it? */
+/** If the script ended now, would the response be incomplete without the
+ * client noticing it? */
 int cgi_output_is_open(const cgi_output_t *out);
 
 /** stdout has ended: finish the response. */
 cgi_outcome_e cgi_output_end(cgi_output_t *out);
 
-/** Have leave what httpd still keeps back of a finished response. */
+/** The response is complete: let httpd send what it still holds back. */
 cgi_outcome_e cgi_output_hurry(cgi_output_t *out);
 
-/** Cut the response off: the client sees that it is not whole.
- * @param at_once 1: and does not get what waits for it */
+/** Cut the response off, so that the client sees that it is incomplete.
+ * @param at_once 1: drop what waits to be sent */
 cgi_outcome_e cgi_output_abort(cgi_output_t *out, int at_once);
 
-/** The client has closed its sending side. If it has closed all, it answers
- * whatever is sent with a reset: send something harmless, if nothing was
- * since then. @return 0: that can't be */
+/** The client has closed its sending side. If it has closed the connection, it
+ * answers whatever is sent with a reset. So send something harmless, unless
+ * something was sent since then. @return 0: there is nothing harmless */
 int cgi_output_probe(cgi_output_t *out, apr_time_t since);
 
-/** Let go of all that was not sent. */
+/** Free all output that was not sent. */
 void cgi_output_release(cgi_output_t *out);
 
 /** Follow a local redirect (RFC 3875, 6.2.2), after everything else.
  * @return a handler's result */
 int cgi_output_redirect(const cgi_output_t *out);
 
-/* response.c: what the header means */
+/* ---- response.c: what the header means ---- */
 
 /** Act on a whole header. @return CGI_WENT_ON or CGI_FAILED */
 cgi_outcome_e cgi_output_apply(cgi_output_t *out, const cgi_header_t *header);
@@ -102,7 +102,7 @@ cgi_outcome_e cgi_output_apply(cgi_output_t *out, const cgi_header_t *header);
 /** 103 Early Hints: only what a client may use before the final header. */
 void cgi_output_early_hints(cgi_output_t *out, const cgi_header_t *header);
 
-/* sendfile.c: X-Sendfile */
+/* ---- sendfile.c: X-Sendfile ---- */
 
 /** Open the file that the script names in value, if it may, as out->sendfile.
  * @return CGI_WENT_ON or CGI_FAILED */

@@ -18,14 +18,14 @@
 typedef enum {
     CGI_WENT_ON, /* as far as it could without waiting */
     CGI_ENDED,   /* this part has nothing more to do */
-    CGI_FAILED,  /* the request has: see cgi_failure_t */
-    CGI_LEFT     /* the client has gone: nobody is there to be told */
+    CGI_FAILED,  /* the request has failed: see cgi_failure_t */
+    CGI_LEFT     /* the client has gone: an answer would reach nobody */
 } cgi_outcome_e;
 
 typedef struct cgi_failure_t {
     int status; /* for the client, if it has seen nothing yet */
-    int level;  /* APLOG_ERR; APLOG_INFO: no administrator need know; -1:
-                   it is an answer, and not for the log */
+    int level;  /* APLOG_ERR; APLOG_INFO: no administrator need act; -1:
+                   nothing is logged */
     apr_status_t rv;
     const char *text; /* or NULL */
 } cgi_failure_t;
@@ -50,12 +50,13 @@ cgi_outcome_e cgi_reject(cgi_request_t *q, int status, apr_status_t rv,
                          const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/** There are no means for another script now: the client may come again.
+/** The server can't start another script now. The client may try again later.
  * @return CGI_FAILED, with 503 */
 cgi_outcome_e cgi_overload(cgi_request_t *q, apr_status_t rv,
                            const char *what);
 
-/** The request is answered with a status of httpd's, and that is all. */
+/** Let httpd answer with its own page for a status, or with nothing more (OK).
+ * Nothing is logged. @return CGI_FAILED */
 cgi_outcome_e cgi_answer(cgi_request_t *q, int status);
 
 /** Send a response that is not the final one, 100 to 199, without fields. */
@@ -64,11 +65,11 @@ void cgi_request_interim(const cgi_request_t *q, int status);
 /** Write a failure into the error log. */
 void cgi_request_log(const cgi_request_t *q);
 
-/** The client has gone: nothing more is written to it. */
+/** The client has gone: log it, and write nothing more to the client. */
 void cgi_request_left(const cgi_request_t *q, int waited_for_place);
 
-/** Bytes of a pipe that carries much, of either side. There is a limit for
- * all of a user's pipes, so not for any other. */
+/** Size in bytes of a pipe that carries much data. The kernel limits the sum
+ * for all pipes of a user, so other pipes keep their size. */
 #define CGI_LARGE_PIPE (256 * 1024)
 
 /** What a script reads on stdin, if not a file. */

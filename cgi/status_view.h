@@ -63,12 +63,12 @@ cgi_view_t *cgi_view_make(cgi_board_t *board, apr_pool_t *p);
 const char *cgi_state_name(cgi_state_e state);
 const char *cgi_window_name(cgi_window_e window);
 
-/* status_text.c: for programs. Each writes to r. */
+/* ---- status_text.c: for programs. Each writes to r. ---- */
 void cgi_status_json(request_rec *r, const cgi_view_t *view);
 void cgi_status_metrics(request_rec *r, const cgi_view_t *view);
 void cgi_status_auto(request_rec *r, const cgi_view_t *view);
 
-/* status_page.c: for people */
+/* ---- status_page.c: for people ---- */
 
 /** @param end_url where a POST ends a script; or NULL: nowhere */
 void cgi_status_html(request_rec *r, const cgi_view_t *view,
@@ -77,7 +77,7 @@ void cgi_status_html(request_rec *r, const cgi_view_t *view,
 /** A section of mod_status's page. */
 void cgi_status_section(request_rec *r, const cgi_view_t *view);
 
-/* status_chart.c: SVG within a page */
+/* ---- status_chart.c: SVG within a page ---- */
 
 /** Requests of the last ten minutes. */
 void cgi_chart_pulse(request_rec *r, const cgi_view_t *view);

@@ -33,7 +33,7 @@ typedef struct cgi_times_t {
 /** The earliest of all; 0: none. */
 apr_time_t cgi_times_next(const cgi_times_t *times);
 
-/** Is there such a time, and is it over? */
+/** Is this time set, and is it over? */
 static inline int cgi_times_due(const cgi_times_t *times, cgi_at_e what,
                                 apr_time_t now)
 {
@@ -41,8 +41,8 @@ static inline int cgi_times_due(const cgi_times_t *times, cgi_at_e what,
     return (apr_uint64_t)times->at[what] - 1 < (apr_uint64_t)now;
 }
 
-/** For how long a script's first output is left for its end, since mostly
- * they come together. In microseconds. */
+/** How long a script's first output is held back in case the script ends at
+ * once. In microseconds. */
 apr_time_t cgi_times_hold(void);
 
 /** A script has ended with its first output, so long after its start. */
