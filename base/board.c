@@ -57,6 +57,7 @@ typedef struct head_t {
 struct cgi_board_t {
     cgi_life_t life;
     int joined;
+    pid_t pid; /* of this process, which would else be a system call */
     int nslots, nentries;
     apr_time_t made;
     head_t *head;
@@ -144,7 +145,10 @@ static uint64_t hash(uint64_t h, const char *text)
 
 static void copy_begin(char *to, apr_size_t size, const char *text)
 {
-    (void)apr_cpystrn(to, text, size);
+    const apr_size_t len = strnlen(text, size - 1);
+
+    memcpy(to, text, len);
+    to[len] = '\0';
 }
 
 static void copy_end(char *to, apr_size_t size, const char *text)
@@ -235,11 +239,12 @@ static int take_slot(cgi_board_t *b)
     return -1;
 }
 
-static void fill(slot_t *s, const cgi_board_facts_t *facts, apr_time_t now)
+static void fill(slot_t *s, pid_t worker, const cgi_board_facts_t *facts,
+                 apr_time_t now)
 {
     s->begun = now;
     s->phase = s->pid = 0;
-    s->worker = getpid();
+    s->worker = worker;
     s->bytes_in = s->bytes_out = 0;
     copy_begin(s->module, sizeof(s->module), facts->module);
     copy_begin(s->method, sizeof(s->method), facts->method);
@@ -263,7 +268,7 @@ void cgi_board_begin(cgi_board_t *b, cgi_board_place_t *place,
     }
     s = &b->slot[place->slot];
     s->entry = place->entry;
-    fill(s, facts, now);
+    fill(s, b->pid, facts, now);
     __atomic_store_n(&s->serial, place->serial, __ATOMIC_RELEASE);
 }
 
@@ -339,6 +344,7 @@ apr_status_t cgi_board_join(cgi_board_t *b)
         return rv;
     }
     b->joined = 1;
+    b->pid = getpid();
     for (i = 0; i < used_slots(b); i++) {
         if (load(&b->slot[i].owner) == b->life.me) {
             bury(b, &b->slot[i], b->life.me, now); /* of the last such one */

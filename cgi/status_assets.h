@@ -72,17 +72,18 @@
 ".rows td.name{grid-column:1/-1;display:block;text-align:left;max-width:none}.rows td.name::before{content:none}}\n"
 
 /* Fetches the page anew and puts in what has changed: the window stays where
- * it is, and what has the focus keeps it. */
+ * it is, and what has the focus keeps it. The new page's own style and script
+ * have another nonce, and are left out. */
 #define CGI_STATUS_SCRIPT \
 "(function(){'use strict';\n" \
 "var d=document,button=d.getElementById('pause'),note=d.getElementById('note')," \
 "seconds=+d.documentElement.dataset.refresh,paused=false,busy=false,timer;\n" \
 "function put(text){\n" \
+" text=text.slice(text.indexOf('<div class=\"page\">'),text.lastIndexOf('<script'));\n" \
 " var fresh=new DOMParser().parseFromString(text,'text/html'),focus=d.activeElement&&d.activeElement.id;\n" \
 " d.querySelectorAll('[data-live]').forEach(function(old){\n" \
 "  var now=fresh.getElementById(old.id);\n" \
 "  if(now&&now.innerHTML!==old.innerHTML)old.innerHTML=now.innerHTML;});\n" \
-" d.title=fresh.title;\n" \
 " if(focus&&d.getElementById(focus))d.getElementById(focus).focus({preventScroll:true});}\n" \
 "function load(url,options){\n" \
 " busy=true;clearTimeout(timer);\n" \

@@ -509,11 +509,11 @@ static void put_limits(request_rec *r, const cgi_view_t *view)
         ap_rputs("\">", r);
         put(r, file ? file + 1 : l->where);
         ap_rprintf(r,
-                   "</td><td><meter min=\"0\" max=\"%d\" high=\"%d\" "
+                   "</td><td><meter min=\"0\" max=\"%d\" high=\"%d.5\" "
                    "optimum=\"0\" value=\"%d\"></meter></td>"
                    "<td class=\"n\">%d of %d</td>"
                    "<td class=\"n%s\">%d of %d</td></tr>\n",
-                   l->max, l->max, l->running, l->running, l->max,
+                   l->max, l->max - 1, l->running, l->running, l->max,
                    l->waiting ? " warn" : "", l->waiting, l->queue);
     }
     ap_rputs("</tbody></table></div></section>\n", r);
