@@ -7,7 +7,7 @@
 #include "base/wire.h"
 
 /* Both sides are built together: the magic number is the version too. */
-#define MAGIC 0x43474934u
+#define MAGIC 0x43474935u
 #define MAGIC_CLAIM (MAGIC ^ 0x80808080u)
 
 typedef struct wire_header_t {
@@ -19,6 +19,8 @@ typedef struct wire_header_t {
     uint32_t limits;
     uint32_t identity;
     uint32_t valuec;
+    uint32_t rulec;
+    uint32_t unused;                  /* no gap */
     uint64_t limit[CGI_LIMIT_MAX][2]; /* soft, hard */
 } wire_header_t;
 
@@ -46,6 +48,7 @@ apr_status_t cgi_wire_encode(const cgi_wire_request_t *request, apr_pool_t *p,
 {
     static const char *const none[] = {NULL};
     const char *const *values = request->values ? request->values : none;
+    const char *const *rules = request->sandbox ? request->sandbox : none;
     wire_header_t header = {.magic = MAGIC};
     apr_size_t len = sizeof(header);
     char *to;
@@ -59,6 +62,7 @@ apr_status_t cgi_wire_encode(const cgi_wire_request_t *request, apr_pool_t *p,
     header.argc = measure(request->argv, &len);
     header.envc = measure(request->env, &len);
     header.valuec = measure(values, &len);
+    header.rulec = measure(rules, &len);
     if (len > CGI_WIRE_MAX) {
         return E2BIG;
     }
@@ -84,6 +88,9 @@ apr_status_t cgi_wire_encode(const cgi_wire_request_t *request, apr_pool_t *p,
     }
     for (i = 0; values[i]; i++) {
         to = put(to, values[i]);
+    }
+    for (i = 0; rules[i]; i++) {
+        to = put(to, rules[i]);
     }
     return APR_SUCCESS;
 }
@@ -134,7 +141,7 @@ apr_status_t cgi_wire_decode(cgi_wire_request_t *request, void *data,
     /* Each string takes a byte at least: bounds the arrays below. */
     if (header.magic != MAGIC || header.size != size || header.argc < 1 ||
         header.argc > size || header.envc > size || header.valuec > size ||
-        (header.limits >> CGI_LIMIT_MAX) != 0) {
+        header.rulec > size || (header.limits >> CGI_LIMIT_MAX) != 0) {
         return APR_EINVAL;
     }
     at += sizeof(header);
@@ -143,9 +150,14 @@ apr_status_t cgi_wire_decode(cgi_wire_request_t *request, void *data,
         !(request->argv = take_list(&at, end, header.argc, p)) ||
         !(request->env = take_list(&at, end, header.envc, p)) ||
         !(request->values = take_list(&at, end, header.valuec, p)) ||
+        !(request->sandbox = take_list(&at, end, header.rulec, p)) ||
         at != end) {
         return APR_EINVAL;
     }
+    if (!*request->sandbox) {
+        request->sandbox = NULL;
+    }
+    request->tmp = NULL;
     request->root = "";
     request->kill_ms = header.kill_ms;
     request->limits = header.limits;

@@ -32,6 +32,7 @@ typedef enum {
     CGI_LIMIT_CPU,
     CGI_LIMIT_MEM,
     CGI_LIMIT_NPROC,
+    CGI_LIMIT_NOFILE,
     CGI_LIMIT_MAX
 } cgi_wire_limit_e;
 
@@ -44,17 +45,21 @@ typedef enum {
 /** One script to start. Strings are bytes, as the kernel takes them. With an
  * identity, path, dir and argv of a message do not count. */
 typedef struct cgi_wire_request_t {
-    const char *path;          /* of the program to execute */
-    const char *dir;           /* its working directory */
-    const char *const *argv;   /* ended by NULL; at least argv[0] */
-    const char *const *env;    /* ended by NULL; NAME=value */
-    unsigned int identity;     /* 0: none; else its number, from 1 */
-    const char *const *values; /* of its references, ended by NULL; encoding
-                                  takes NULL too: none */
-    const char *root;          /* not sent, by cgi_identity_check(): chroot
-                                  directory, or "" */
-    unsigned int kill_ms;      /* from SIGTERM to SIGKILL; 0: never */
-    unsigned int limits;       /* bit (1 << CGI_LIMIT_x): limit[x] is set */
+    const char *path;           /* of the program to execute */
+    const char *dir;            /* its working directory */
+    const char *const *argv;    /* ended by NULL; at least argv[0] */
+    const char *const *env;     /* ended by NULL; NAME=value */
+    unsigned int identity;      /* 0: none; else its number, from 1 */
+    const char *const *values;  /* of its references, ended by NULL; encoding
+                                   takes NULL too: none */
+    const char *root;           /* not sent, by cgi_identity_check(): chroot
+                                   directory, or "" */
+    const char *const *sandbox; /* rules of base/sandbox.h, ended by NULL; or
+                                   NULL: none */
+    const char *tmp;            /* not sent, by the launcher: a directory to
+                                   make first; or NULL */
+    unsigned int kill_ms;       /* from SIGTERM to SIGKILL; 0: never */
+    unsigned int limits;        /* bit (1 << CGI_LIMIT_x): limit[x] is set */
     struct rlimit limit[CGI_LIMIT_MAX];
 } cgi_wire_request_t;
 
@@ -82,6 +87,7 @@ typedef enum {
     CGI_STAGE_ROOT,
     CGI_STAGE_USER,
     CGI_STAGE_DIR,
+    CGI_STAGE_SANDBOX,
     CGI_STAGE_EXEC
 } cgi_stage_e;
 

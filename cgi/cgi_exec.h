@@ -44,6 +44,9 @@ typedef enum {
     CGI_BODY_SPOOL   /* the whole of it first, in an unlinked file */
 } cgi_body_mode_e;
 
+/** What a script may do: see sandbox.c. */
+typedef struct cgi_sandbox_t cgi_sandbox_t;
+
 /** A file or program that takes error output: see stderrfile.c. */
 typedef struct cgi_stderr_t cgi_stderr_t;
 
@@ -60,8 +63,9 @@ typedef struct cgi_exec_dir_t {
     int query_args; /* CGIArgs; -1: as cgi_exec_options_t says */
     const cgi_stderr_t *stderr_file;   /* CGIStderr; NULL: unset */
     apr_array_header_t *sendfile_dirs; /* CGISendfile, char *; NULL: unset */
-    const cgi_limit_t *limit; /* CGILimit; one with a max of 0 is "none" */
-    int status_end;           /* CGIStatusEnd; -1: unset */
+    const cgi_limit_t *limit;     /* CGILimit; one with a max of 0 is "none" */
+    int status_end;               /* CGIStatusEnd; -1: unset */
+    const cgi_sandbox_t *sandbox; /* CGISandbox; NULL: unset */
 } cgi_exec_dir_t;
 
 /** Engine directives of one server. */
@@ -177,6 +181,8 @@ const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *dir, int argc,
                                   char *const argv[]);
 const char *cgi_exec_cmd_stderr(cmd_parms *cmd, void *dir, const char *arg);
+const char *cgi_exec_cmd_sandbox(cmd_parms *cmd, void *dir, int argc,
+                                 char *const argv[]);
 const char *cgi_exec_cmd_script_log(cmd_parms *cmd, void *dir,
                                     const char *arg);
 const char *cgi_exec_cmd_script_log_length(cmd_parms *cmd, void *dir,
@@ -210,6 +216,9 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
     AP_INIT_FLAG("CGIStatusEnd", cgi_exec_cmd_status_end, NULL,               \
                  RSRC_CONF | ACCESS_CONF,                                     \
                  "On: running scripts can be ended from the status page"),    \
+    AP_INIT_TAKE_ARGV("CGISandbox", cgi_exec_cmd_sandbox, NULL,               \
+                      RSRC_CONF | ACCESS_CONF,                                \
+                      "off, or on and what scripts may do besides"),          \
     AP_INIT_TAKE_ARGV("CGISendfile", cgi_exec_cmd_sendfile, NULL,             \
                       RSRC_CONF | ACCESS_CONF,                                \
                       "directories of files that X-Sendfile may name"),       \

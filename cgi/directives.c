@@ -25,6 +25,7 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->query_args = -1;
     dir->limit = NULL;
     dir->status_end = -1;
+    dir->sandbox = NULL;
     dir->stderr_file = NULL;
     dir->sendfile_dirs = NULL;
 }
@@ -52,6 +53,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
     MERGE(read_ahead, -1);
     MERGE(query_args, -1);
     MERGE(limit, NULL);
+    MERGE(sandbox, NULL);
     MERGE(stderr_file, NULL);
     MERGE(sendfile_dirs, NULL);
     MERGE(status_end, -1);

@@ -14,6 +14,7 @@
 #include "cgi/gate.h"
 #include "cgi/input.h"
 #include "cgi/launchers.h"
+#include "cgi/sandbox.h"
 #include "cgi/script.h"
 #include "cgi/status.h"
 #include "cgi/stderrfile.h"
@@ -47,6 +48,19 @@ unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
     return (unsigned int)identities->nelts;
 }
 
+/* Does any script run in a root directory of its own? */
+static int has_roots(void)
+{
+    int i;
+
+    for (i = 0; identities && i < identities->nelts; i++) {
+        if (APR_ARRAY_IDX(identities, i, cgi_identity_t).root) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Before the log files are opened: the message reaches the terminal. */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                         server_rec *s)
@@ -57,7 +71,10 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)plog;
     (void)ptemp;
     launcher_path = cgi_launch_find(pconf, s, server->launcher_path);
-    return launcher_path ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    if (!launcher_path) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return cgi_sandbox_check(pconf, s, identities != NULL, has_roots());
 }
 
 /* At the first reading too, while messages still reach the terminal. */

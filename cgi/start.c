@@ -21,6 +21,7 @@
 
 #include "base/environment.h"
 #include "cgi/launchers.h"
+#include "cgi/sandbox.h"
 #include "cgi/script.h"
 #include "cgi/stderrfile.h"
 
@@ -97,8 +98,8 @@ cgi_outcome_e cgi_script_start_failed(cgi_script_t *script, cgi_request_t *q)
         return cgi_overload(q, err, "the launcher is out of descriptors");
     case CGI_STAGE_LIMIT:
         return cgi_fail(q, HTTP_INTERNAL_SERVER_ERROR, err,
-                        "a limit of RLimitCPU, RLimitMEM or RLimitNPROC "
-                        "can't be set");
+                        "a limit of RLimitCPU, RLimitMEM, RLimitNPROC or "
+                        "CGISandbox can't be set");
     case CGI_STAGE_REFUSED:
         return cgi_fail(q, HTTP_FORBIDDEN, err,
                         "the privileged launcher refuses it");
@@ -118,6 +119,10 @@ cgi_outcome_e cgi_script_start_failed(cgi_script_t *script, cgi_request_t *q)
         return cgi_fail(
             q, err == EACCES ? HTTP_FORBIDDEN : HTTP_INTERNAL_SERVER_ERROR,
             err, "can't change to its directory");
+    case CGI_STAGE_SANDBOX:
+        return cgi_fail(q, HTTP_INTERNAL_SERVER_ERROR, err,
+                        "CGISandbox: it can't be shut in; its error output "
+                        "says why");
     case CGI_STAGE_EXEC:
         break;
     }
@@ -130,6 +135,13 @@ cgi_outcome_e cgi_script_start_failed(cgi_script_t *script, cgi_request_t *q)
     switch (err) {
     case EACCES:
     case EPERM:
+        if (interpreter && cgi_sandbox_is_on(q->options->dir) &&
+            !access(script_file(q), X_OK) && !access(interpreter, X_OK)) {
+            return cgi_fail(q, HTTP_FORBIDDEN, err,
+                            "its interpreter %s can't be executed: CGISandbox "
+                            "takes exec= for what is not in /usr or /bin",
+                            interpreter);
+        }
         if (interpreter && !access(script_file(q), X_OK)) {
             return cgi_fail(q, HTTP_FORBIDDEN, err,
                             "its interpreter %s can't be executed",
@@ -351,6 +363,12 @@ cgi_outcome_e cgi_script_start(cgi_script_t *script, cgi_request_t *q,
         close_theirs(theirs, stdin_fd);
         return outcome;
     }
+    if (script->suexec && cgi_sandbox_is_on(q->options->dir)) {
+        close_theirs(theirs, stdin_fd);
+        return cgi_fail(q, HTTP_INTERNAL_SERVER_ERROR, 0,
+                        "CGISandbox: " CGI_SANDBOX_NO_SUEXEC);
+    }
+    cgi_sandbox_add(q, &request);
     rv = cgi_launch_send(&request, theirs, q->r->server->timeout, q->r->pool);
     close_theirs(theirs, stdin_fd);
     if (rv == E2BIG) {

@@ -8,8 +8,8 @@
  * Input: a number of changes; so many pairs of a place in the message and a
  * byte to put there; then lines, of which the message is made: path, dir,
  * the rest by their first character: "-word" of the command line, "$value" of
- * a reference, "#n" the identity; others are variables. A number of 255: what
- * follows is the message itself.
+ * a reference, "#n" the identity, "!rule" of a sandbox; others are variables.
+ * A number of 255: what follows is the message itself.
  */
 /* link: base/wire.c base/identity.c base/metavars.c base/safe.c */
 
@@ -77,6 +77,12 @@ static void must_be_same(const cgi_wire_request_t *a,
     must_be_same_list(a->argv, b->argv);
     must_be_same_list(a->env, b->env);
     must_be_same_list(a->values, b->values);
+    if (!a->sandbox != !b->sandbox) {
+        wrong("not the same", "sandbox");
+    }
+    if (a->sandbox) {
+        must_be_same_list(a->sandbox, b->sandbox);
+    }
     for (i = 0; i < CGI_LIMIT_MAX; i++) {
         if (a->limit[i].rlim_cur != b->limit[i].rlim_cur ||
             a->limit[i].rlim_max != b->limit[i].rlim_max) {
@@ -176,6 +182,9 @@ static void check_message(const char *bytes, apr_size_t size, apr_pool_t *p)
         check_list(request.argv, copy, size);
         check_list(request.env, copy, size);
         check_list(request.values, copy, size);
+        if (request.sandbox) {
+            check_list(request.sandbox, copy, size);
+        }
         if (!request.argv[0]) {
             wrong("no argv[0]", request.path);
         }
@@ -199,10 +208,10 @@ static void make_message(const char *text, apr_size_t len, apr_pool_t *p,
                          void **data, apr_size_t *size)
 {
     const char *argv[LINES_MAX + 1], *env[LINES_MAX + 1],
-        *values[LINES_MAX + 1];
+        *values[LINES_MAX + 1], *rules[LINES_MAX + 1];
     cgi_wire_request_t request = {.path = "", .dir = "", .kill_ms = 3000};
     cgi_wire_request_t decoded;
-    int i, argc = 0, envc = 0, valuec = 0;
+    int i, argc = 0, envc = 0, valuec = 0, rulec = 0;
     char *last = NULL, *line = apr_pstrmemdup(p, text, len);
 
     argv[argc++] = "script";
@@ -223,6 +232,9 @@ static void make_message(const char *text, apr_size_t len, apr_pool_t *p,
         else if (*line == '$') {
             values[valuec++] = line + 1;
         }
+        else if (*line == '!') {
+            rules[rulec++] = line + 1;
+        }
         else if (*line == '#') {
             request.identity = (unsigned int)strtoul(line + 1, NULL, 10);
             request.limits = 1u << (request.identity % CGI_LIMIT_MAX);
@@ -233,10 +245,11 @@ static void make_message(const char *text, apr_size_t len, apr_pool_t *p,
             env[envc++] = line;
         }
     }
-    argv[argc] = env[envc] = values[valuec] = NULL;
+    argv[argc] = env[envc] = values[valuec] = rules[rulec] = NULL;
     request.argv = argv;
     request.env = env;
     request.values = values;
+    request.sandbox = rulec ? rules : NULL;
     if (cgi_wire_encode(&request, p, data, size) != APR_SUCCESS ||
         cgi_wire_decode(&decoded, apr_pmemdup(p, *data, *size), *size, p) !=
             APR_SUCCESS) {

@@ -2,7 +2,8 @@
 
 /**
  * The parts of the program cgi-launcher: main.c watches, spawn.c starts,
- * table.c remembers, walls.c gives up what root could do.
+ * table.c remembers, walls.c gives up what root could do, sandbox.c shuts
+ * scripts in.
  */
 #ifndef CGI_LAUNCHER_H
 #define CGI_LAUNCHER_H
@@ -21,6 +22,13 @@ typedef struct launcher_become_t {
     gid_t *groups;
     int ngroups;
 } launcher_become_t;
+
+/** A script's temporary directory. */
+typedef struct launcher_tmp_t {
+    unsigned int identity; /* as whom it was made; 0: as the launcher's user */
+    char path[320];        /* "": there is none */
+    char root[1024];       /* root directory in which that path is; or "" */
+} launcher_tmp_t;
 
 /** Complain with errno, and end the launcher. */
 void launcher_die(const char *what);
@@ -79,6 +87,9 @@ launcher_entry_t *launcher_table_add(pid_t worker, unsigned int kill_ms);
 /** The script has ended; unless another launcher tends it by now. */
 void launcher_table_remove(launcher_entry_t *entry, pid_t pid);
 
+/** Where the script's temporary directory is remembered. */
+launcher_tmp_t *launcher_table_tmp(const launcher_entry_t *entry);
+
 /** Is it this launcher that tends it? */
 int launcher_table_is_own(const launcher_entry_t *entry);
 
@@ -99,7 +110,51 @@ launcher_entry_t *launcher_table_claim(pid_t pid, pid_t worker);
  * setuid programs, and calls of the system; scripts, too. */
 void launcher_wall_in(void);
 
+/** Sockets that a script may make. */
+typedef enum {
+    LAUNCHER_NET_ANY,
+    LAUNCHER_NET_TCP_UDP, /* of the internet's; and those of this machine */
+    LAUNCHER_NET_NONE
+} launcher_net_e;
+
+/** In a script's process: give up the same calls, those by which it would
+ * reach other processes of its user, and sockets.
+ * @return 0, or -1 and errno */
+int launcher_filter_script(launcher_net_e net);
+
+/* ---- sandbox.c ---- */
+
+/** Choose a temporary directory, if a rule asks for one: request->tmp, which
+ * the script's process makes; and TMPDIR.
+ * @param tmp gets what its removal takes
+ * @return 0, or -1 and errno */
+int launcher_sandbox_name_tmp(cgi_wire_request_t *request,
+                              const launcher_become_t *who,
+                              launcher_tmp_t *tmp, apr_pool_t *pool);
+
+/** In the script's process, as its user, in its root directory: make the
+ * temporary directory, and enter the sandbox.
+ * @return 0; or -1 and errno, and stderr says what is the matter */
+int launcher_sandbox_enter(const cgi_wire_request_t *request);
+
+/** Remove the temporary directory, if there is one, and forget it. Does not
+ * wait. @param who whose it is, or NULL: ours */
+void launcher_sandbox_remove_tmp(const launcher_become_t *who,
+                                 launcher_tmp_t *tmp);
+
+/* ---- main.c ---- */
+
+/** Close all descriptors but the standard three. */
+void launcher_close_inherited(void);
+
 /* ---- spawn.c ---- */
+
+/** Who an identity is. @return NULL: 0, or no number of one */
+const launcher_become_t *launcher_identity(unsigned int number);
+
+/** Become another user, in another root directory.
+ * @return 0; or the cgi_stage_e that has failed, and errno */
+int launcher_become(const launcher_become_t *who, const char *root);
 
 /** Make the script's process, in a process group of its own. Does not wait
  * longer than a moment for anything that the script's owner can hold up.

@@ -221,6 +221,18 @@ static void set_state(script_t *script, script_state_e state)
     script->state = state;
 }
 
+/* The script that an entry is of has ended: nothing of it stays. */
+static void clear_entry(launcher_entry_t *entry, pid_t pid)
+{
+    launcher_tmp_t *tmp;
+
+    if (entry->pid == pid && launcher_table_is_own(entry)) {
+        tmp = launcher_table_tmp(entry);
+        launcher_sandbox_remove_tmp(launcher_identity(tmp->identity), tmp);
+        launcher_table_remove(entry, pid);
+    }
+}
+
 static void forget(script_t *script)
 {
     close_control(script);
@@ -228,7 +240,7 @@ static void forget(script_t *script)
     if (is_timed(script)) {
         APR_RING_REMOVE(script, link);
     }
-    launcher_table_remove(script->entry, script->pid);
+    clear_entry(script->entry, script->pid);
     apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), NULL);
     free(script);
 }
@@ -529,7 +541,7 @@ static void take_over(void)
             continue;
         }
         if (!launcher_table_is_alive(entry)) {
-            launcher_table_remove(entry, entry->pid);
+            clear_entry(entry, entry->pid);
         }
         else if ((script = add_script(entry, 1))) {
             look_after(script, -1);
@@ -590,8 +602,8 @@ static int has_its_share(pid_t worker)
 }
 
 /* Start the script of a message that arrived whole. */
-static void start(const cgi_wire_request_t *request,
-                  const launcher_become_t *who, int fds[CGI_FD_MAX])
+static void start(cgi_wire_request_t *request, const launcher_become_t *who,
+                  int fds[CGI_FD_MAX])
 {
     pid_t worker = worker_of(fds[CGI_FD_CONTROL]);
     launcher_entry_t *entry = NULL;
@@ -608,12 +620,17 @@ static void start(const cgi_wire_request_t *request,
     }
     else if ((entry = launcher_table_add(worker, request->kill_ms)) &&
              (script = add_script(entry, 0))) {
-        rv = launcher_make_process(&entry->pid, request, who, fds);
+        rv = request->sandbox && launcher_sandbox_name_tmp(
+                                     request, who, launcher_table_tmp(entry),
+                                     launcher.message_pool)
+                 ? errno
+                 : launcher_make_process(&entry->pid, request, who, fds);
     }
     if (rv != APR_SUCCESS) {
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv,
                       CGI_STAGE_FORK);
         if (entry) {
+            *launcher_table_tmp(entry)->path = '\0';
             entry->pid = 0;
         }
         free(script);
@@ -911,7 +928,7 @@ static void drop_privileges(const char *uid, const char *root,
 }
 
 /* All but the standard three. Before Linux 5.9 they are looked for. */
-static void close_inherited(void)
+void launcher_close_inherited(void)
 {
     DIR *dir;
     const struct dirent *entry;
@@ -987,7 +1004,7 @@ int main(int argc, char *argv[])
         return 2;
     }
     launcher_table_open(table, number);
-    close_inherited();
+    launcher_close_inherited();
     fcntl(QUEUE_FD, F_SETFD, FD_CLOEXEC);
     /* Ctrl-C at a terminal is for httpd's parent only; and no script of
      * another user is to type on the terminal of root. */

@@ -132,18 +132,22 @@ static void child_fails(const int fds[CGI_FD_MAX], cgi_stage_e stage)
     _exit(127);
 }
 
-/* In the child: become another user, in another root directory. */
-static void become(const launcher_become_t *who,
-                   const cgi_wire_request_t *request,
-                   const int fds[CGI_FD_MAX])
+const launcher_become_t *launcher_identity(unsigned int number)
 {
-    if (*request->root && (chdir(request->root) || chroot("."))) {
-        child_fails(fds, CGI_STAGE_ROOT);
+    return number && number <= (unsigned int)nbecome ? &become_list[number - 1]
+                                                     : NULL;
+}
+
+int launcher_become(const launcher_become_t *who, const char *root)
+{
+    if (*root && (chdir(root) || chroot("."))) {
+        return CGI_STAGE_ROOT;
     }
     if (setgroups((size_t)who->ngroups, who->groups) ||
         setgid(who->identity->gid) || setuid(who->identity->uid)) {
-        child_fails(fds, CGI_STAGE_USER);
+        return CGI_STAGE_USER;
     }
+    return 0;
 }
 
 /* In the child: become the script. Does not return. */
@@ -151,9 +155,9 @@ static void run_child(const cgi_wire_request_t *request,
                       const launcher_become_t *who, const int fds[CGI_FD_MAX])
 {
     static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
-                                                RLIMIT_NPROC};
+                                                RLIMIT_NPROC, RLIMIT_NOFILE};
     sigset_t none;
-    int i;
+    int i, failed;
 
     setpgid(0, 0);
     sigemptyset(&none);
@@ -161,8 +165,8 @@ static void run_child(const cgi_wire_request_t *request,
     if (nofile_raised) {
         setrlimit(RLIMIT_NOFILE, &nofile);
     }
-    if (who) {
-        become(who, request, fds);
+    if (who && (failed = launcher_become(who, request->root))) {
+        child_fails(fds, (cgi_stage_e)failed);
     }
     /* After the change of user, so that no worker can raise a limit. */
     for (i = 0; i < CGI_LIMIT_MAX; i++) {
@@ -178,6 +182,9 @@ static void run_child(const cgi_wire_request_t *request,
     }
     if (chdir(request->dir)) {
         child_fails(fds, CGI_STAGE_DIR);
+    }
+    if (request->sandbox && launcher_sandbox_enter(request)) {
+        child_fails(fds, CGI_STAGE_SANDBOX);
     }
     /* Said by the script's own process: once it runs, its worker knows of it
      * whatever becomes of the launcher. */
@@ -233,12 +240,12 @@ int launcher_authorize(const cgi_wire_request_t *request,
         *safe = *request;
         return request->identity == 0;
     }
-    if (request->identity < 1 || request->identity > (unsigned int)nbecome) {
+    *who = launcher_identity(request->identity);
+    if (!*who) {
         fprintf(stderr, "cgi-launcher: refused: no identity %u\n",
                 request->identity);
         return 0;
     }
-    *who = &become_list[request->identity - 1];
     reason = cgi_identity_check((*who)->identity, request, safe, pool);
     if (!reason && !are_fit(fds)) {
         reason = "its descriptors are not those of a script";
@@ -398,7 +405,8 @@ apr_status_t launcher_make_process(pid_t *pid,
     borrowed_t b = {request, who, fds, 0};
     int made;
 
-    if (!who && !request->limits && launcher_now() >= no_lending_until) {
+    if (!who && !request->limits && !request->sandbox &&
+        launcher_now() >= no_lending_until) {
         made = start_borrower(pid, request, fds);
         if (made) {
             return made < 0 ? errno : APR_SUCCESS;

@@ -25,6 +25,7 @@
 typedef struct part_t {
     int high; /* entries from here on were never used */
     launcher_entry_t entry[ENTRIES_MAX];
+    launcher_tmp_t tmp[ENTRIES_MAX]; /* apart: few have one */
 } part_t;
 
 static part_t *parts;
@@ -85,6 +86,16 @@ void launcher_table_remove(launcher_entry_t *entry, pid_t pid)
     if (entry->pid == pid && launcher_table_is_own(entry)) {
         entry->pid = 0;
     }
+}
+
+launcher_tmp_t *launcher_table_tmp(const launcher_entry_t *entry)
+{
+    part_t *part = parts;
+
+    while (entry < part->entry || entry >= part->entry + ENTRIES_MAX) {
+        part++;
+    }
+    return &part->tmp[entry - part->entry];
 }
 
 int launcher_table_is_own(const launcher_entry_t *entry)

@@ -2,7 +2,8 @@
 
 /**
  * What the privileged launcher gives up at its start, so that whoever makes
- * it do something else than it should can do less with it.
+ * it do something else than it should can do less with it; and the calls that
+ * a script in a sandbox gives up.
  */
 
 #include <errno.h>
@@ -10,10 +11,12 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -99,34 +102,109 @@ static const unsigned short denied[] = {
 /* Of clone(), and of an argument's lower half on these two. */
 #define NEW_USER_NAMESPACE 0x10000000
 #define CLONE3 435
+#define MSG_FASTOPEN_FLAG 0x20000000
 
-static void filter_calls(void)
+/* By which a script in a sandbox would reach other processes of its user, or
+ * make a program of bytes that no directory has. */
+static const unsigned short denied_in_sandbox[] = {
+    SYS_shmget,    SYS_shmat,     SYS_shmctl,       SYS_shmdt,
+    SYS_msgget,    SYS_msgsnd,    SYS_msgrcv,       SYS_msgctl,
+    SYS_semget,    SYS_semop,     SYS_semctl,       SYS_semtimedop,
+    SYS_mq_open,   SYS_mq_unlink, SYS_memfd_create, SYS_migrate_pages,
+    SYS_move_pages};
+
+/* The next n statements hold for one call. */
+#define FOR_CALL(number, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, n)
+/* A call for this process itself, which 0 is, and for no other. */
+#define ITSELF_ONLY(number, argument)                                         \
+    FOR_CALL(number, 4), LOAD(args[argument]), IF(BPF_JEQ, 0), ALLOW,         \
+        ANSWER(EPERM)
+static const struct sock_filter itself_only[] = {
+    ITSELF_ONLY(SYS_prlimit64, 0),
+    ITSELF_ONLY(SYS_setpriority, 1),
+    ITSELF_ONLY(SYS_ioprio_set, 1),
+    ITSELF_ONLY(SYS_sched_setparam, 0),
+    ITSELF_ONLY(SYS_sched_setattr, 0),
+    ITSELF_ONLY(SYS_sched_setaffinity, 0),
+    ITSELF_ONLY(SYS_sched_setscheduler, 0)};
+
+static const struct sock_filter no_sockets[] = {FOR_CALL(SYS_socket, 1),
+                                                ANSWER(EACCES)};
+
+/* Landlock knows of TCP alone, and of connect() alone. */
+#define NO_FAST_OPEN(number, argument)                                        \
+    FOR_CALL(number, 4), LOAD(args[argument]),                                \
+        IF(BPF_JSET, MSG_FASTOPEN_FLAG), ANSWER(EOPNOTSUPP), ALLOW
+static const struct sock_filter tcp_udp_only[] = {
+    NO_FAST_OPEN(SYS_sendto, 3), NO_FAST_OPEN(SYS_sendmsg, 2),
+    NO_FAST_OPEN(SYS_sendmmsg, 3), FOR_CALL(SYS_socket, 18), LOAD(args[0]),
+    IF(BPF_JEQ, AF_UNIX), ALLOW,
+    /* the C library looks for the addresses of this machine */
+    IF(BPF_JEQ, AF_NETLINK), ALLOW, BPF_JUMP(BPF_JMP | BPF_JEQ, AF_INET, 2, 0),
+    IF_NOT(BPF_JEQ, AF_INET6), ANSWER(EACCES), LOAD(args[2]),
+    BPF_JUMP(BPF_JMP | BPF_JEQ, 0, 3, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ, IPPROTO_TCP, 2, 0),
+    IF_NOT(BPF_JEQ, IPPROTO_UDP), ANSWER(EACCES), LOAD(args[1]),
+    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf),
+    BPF_JUMP(BPF_JMP | BPF_JGT, SOCK_DGRAM, 0, 1), ANSWER(EACCES), ALLOW};
+
+/* Statements, one after the other. */
+typedef struct program_t {
+    struct sock_filter code[400];
+    unsigned short n;
+} program_t;
+
+static void add(program_t *to, const struct sock_filter *code, size_t size)
 {
-    static const struct sock_filter begin[] = {
+    memcpy(to->code + to->n, code, size);
+    to->n = (unsigned short)(to->n + size / sizeof(*code));
+}
+#define ADD(to, code) add(to, code, sizeof(code))
+
+static void deny(program_t *to, const unsigned short *calls, size_t n)
+{
+    struct sock_filter one[] = {IF(BPF_JEQ, 0), ANSWER(EPERM)};
+
+    for (; n; n--, calls++) {
+        one->k = *calls;
+        ADD(to, one);
+    }
+}
+#define DENY(to, calls) deny(to, calls, sizeof(calls) / sizeof(*(calls)))
+
+static void begin(program_t *to)
+{
+    static const struct sock_filter code[] = {
         LOAD(arch), IF_NOT(BPF_JEQ, OUR_ARCH), ANSWER(ENOSYS), LOAD(nr),
         IF(BPF_JGT, NEWEST), ANSWER(ENOSYS),
         /* What it is asked for stands where no filter can look; programs use
          * clone() instead. */
         IF(BPF_JEQ, CLONE3), ANSWER(ENOSYS)};
-    static const struct sock_filter end[] = {
+
+    to->n = 0;
+    ADD(to, code);
+    DENY(to, denied);
+}
+
+/* @return 0, or -1 and errno */
+static int end(program_t *to)
+{
+    static const struct sock_filter code[] = {
         IF_NOT(BPF_JEQ, SYS_clone),       ALLOW,         LOAD(args[0]),
         IF(BPF_JSET, NEW_USER_NAMESPACE), ANSWER(EPERM), ALLOW};
-    enum { DENIED = sizeof(denied) / sizeof(*denied) };
-    struct sock_filter code[sizeof(begin) / sizeof(*begin) + 2 * DENIED +
-                            sizeof(end) / sizeof(*end)];
-    const struct sock_filter deny[] = {IF(BPF_JEQ, 0), ANSWER(EPERM)};
-    struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
-    struct sock_filter *to = code;
-    size_t i;
+    struct sock_fprog program = {0, to->code};
 
-    memcpy(to, begin, sizeof(begin));
-    to += sizeof(begin) / sizeof(*begin);
-    for (i = 0; i < DENIED; i++, to += 2) {
-        memcpy(to, deny, sizeof(deny));
-        to->k = denied[i];
-    }
-    memcpy(to, end, sizeof(end));
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
+    ADD(to, code);
+    program.len = to->n;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void filter_calls(void)
+{
+    program_t program;
+
+    begin(&program);
+    if (end(&program)) {
         fprintf(stderr,
                 "cgi-launcher: this kernel takes no filter of calls: "
                 "%s\n",
@@ -134,11 +212,34 @@ static void filter_calls(void)
     }
 }
 
+int launcher_filter_script(launcher_net_e net)
+{
+    program_t program;
+
+    begin(&program);
+    DENY(&program, denied_in_sandbox);
+    ADD(&program, itself_only);
+    if (net == LAUNCHER_NET_NONE) {
+        ADD(&program, no_sockets);
+    }
+    if (net == LAUNCHER_NET_TCP_UDP) {
+        ADD(&program, tcp_udp_only);
+    }
+    return end(&program);
+}
+
 #else
 
 static void filter_calls(void)
 {
     fprintf(stderr, "cgi-launcher: no filter of calls on this architecture\n");
+}
+
+int launcher_filter_script(launcher_net_e net)
+{
+    (void)net;
+    errno = ENOSYS;
+    return -1;
 }
 
 #endif

@@ -20,6 +20,7 @@ static apr_pool_t *pool;
 static const char *const argv_two[] = {"script", "", NULL};
 static const char *const env_three[] = {"A=1", "B=", "NAME=a=b\n", NULL};
 static const char *const none[] = {NULL};
+static const char *const rules_three[] = {"r/srv/data", "n", "p80", NULL};
 static const char *const values_two[] = {"example.org", "", NULL};
 
 /* A message that has something in each of its places. */
@@ -31,6 +32,7 @@ static cgi_wire_request_t full(void)
                             .env = env_three,
                             .identity = 7,
                             .values = values_two,
+                            .sandbox = rules_three,
                             .kill_ms = 3000,
                             .limits = 1u << CGI_LIMIT_MEM};
 
@@ -62,7 +64,9 @@ static int same(const cgi_wire_request_t *a, const cgi_wire_request_t *b)
            a->identity == b->identity && a->kill_ms == b->kill_ms &&
            a->limits == b->limits && same_list(a->argv, b->argv) &&
            same_list(a->env, b->env) &&
-           same_list(a->values ? a->values : none, b->values);
+           same_list(a->values ? a->values : none, b->values) &&
+           !a->sandbox == !b->sandbox &&
+           (!a->sandbox || same_list(a->sandbox, b->sandbox));
 }
 
 /* Write, read, compare. */
@@ -75,7 +79,7 @@ static int goes_through(const cgi_wire_request_t *request)
     memset(&got, 0xff, sizeof(got));
     return cgi_wire_encode(request, pool, &data, &size) == APR_SUCCESS &&
            cgi_wire_decode(&got, data, size, pool) == APR_SUCCESS &&
-           same(request, &got) && !strcmp(got.root, "");
+           same(request, &got) && !strcmp(got.root, "") && !got.tmp;
 }
 
 static void test_whole(void)
@@ -85,6 +89,8 @@ static void test_whole(void)
     tap_ok(goes_through(&r), "a message with all that there is");
     r.values = NULL;
     tap_ok(goes_through(&r), "no values");
+    r.sandbox = NULL;
+    tap_ok(goes_through(&r), "no sandbox");
     r.env = none;
     tap_ok(goes_through(&r), "no environment");
     r.path = r.dir = "";
@@ -188,7 +194,7 @@ static void test_cut(void)
 
 /* Numbers of the message's head, as 32 bits each: the magic number, the
  * size, the numbers of words and variables, kill_ms, limits, the identity,
- * the number of values. */
+ * the numbers of values and rules. */
 enum {
     MAGIC_AT,
     SIZE_AT,
@@ -197,7 +203,8 @@ enum {
     KILL_AT,
     LIMITS_AT,
     ID_AT,
-    VALUEC_AT
+    VALUEC_AT,
+    RULEC_AT
 };
 
 static apr_status_t with_number(int at, uint32_t number)
@@ -242,6 +249,9 @@ static void test_numbers(void)
                "%lx variables: as many as there are", (unsigned long)odd[i]);
         tap_ok(with_number(VALUEC_AT, odd[i]) == APR_EINVAL, "not %lx values",
                (unsigned long)odd[i]);
+        tap_ok(with_number(RULEC_AT, odd[i]) ==
+                   (odd[i] == 3 ? APR_SUCCESS : APR_EINVAL),
+               "%lx rules: as many as there are", (unsigned long)odd[i]);
     }
     tap_ok(with_words_as_variables() == APR_EINVAL,
            "nor none, though the number of strings is right");
