@@ -4,10 +4,10 @@
  * What a request tells the status page.
  */
 
-#include "httpd.h"
-
+#include "apr_signal.h"
 #include "apr_strings.h"
 
+#include "httpd.h"
 #include "ap_mpm.h"
 #include "http_config.h"
 #include "http_core.h"
@@ -70,15 +70,20 @@ void cgi_status_init(server_rec *s)
     cgi_board_t **retained = ap_retained_data_get(RETAINED_KEY);
     const int processes = query(AP_MPMQ_HARD_LIMIT_DAEMONS);
     int slots = query(AP_MPMQ_HARD_LIMIT_THREADS);
+    apr_sigfunc_t *xfsz;
     apr_status_t rv;
 
     if (!retained) {
         retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
         slots = slots > SLOTS_MAX / processes ? SLOTS_MAX : slots * processes;
         slots = slots < SLOTS_MIN ? SLOTS_MIN : slots;
+        /* RLIMIT_FSIZE holds for this memory too, and must not end httpd. The
+         * MPM ignores the signal as soon as it runs. */
+        xfsz = apr_signal(SIGXFSZ, SIG_IGN);
         /* One that is ending may still be there when the next has started. */
         rv = cgi_board_create(retained, 2 * processes + 1, slots, ENTRIES,
                               s->process->pool);
+        apr_signal(SIGXFSZ, xfsz);
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
                          "no memory for the status page: " CGI_STATUS_HANDLER

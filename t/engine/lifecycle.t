@@ -61,7 +61,7 @@ for my $way (@ways) {
         $count{pipes} = grep { /^pipe:/ } @fds;
         $count{sockets} = grep { /^socket:/ } @fds;
         $count{files} = grep {
-            m{^/.*\(deleted\)$} && !m{^/memfd:cgi-limits }
+            m{^/.*\(deleted\)$} && !m{^/memfd:cgi-(?:limits|status) }
         } @fds;
         $count{zombies} += grep { state($_) eq 'Z' } children_of(server()->pid);
         return \%count;
