@@ -64,7 +64,8 @@
 "button.stop:hover,button.stop:focus-visible{border-color:var(--bad);color:var(--bad)}\n" \
 "form{margin:0}meter{width:7rem}a{color:var(--good)}\n" \
 "[hidden]{display:none}\n" \
-"@media(max-width:46rem){.page{padding:.7rem}header p{order:1;flex-basis:100%}" \
+"@media(max-width:46rem){.page{padding:.7rem}header .grow{order:1;flex-basis:100%}" \
+".tiles{grid-template-columns:1fr 1fr;gap:.7rem}.chart{overflow:visible}.tick{font-size:24px}" \
 ".rows thead{position:absolute;clip-path:inset(50%)}" \
 ".rows tr{display:grid;grid-template-columns:1fr 1fr;gap:.1rem .8rem;padding:.6rem 0;border-bottom:1px solid var(--line)}" \
 ".rows tr:last-child{border:0}.rows td{border:0;padding:0;display:flex;justify-content:space-between;gap:.6rem;text-align:right;white-space:normal}" \

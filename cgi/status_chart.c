@@ -22,6 +22,9 @@ const char *cgi_text_time(apr_pool_t *p, apr_interval_time_t t)
     if (t < 0) {
         return "\xe2\x80\x93";
     }
+    if (!t) {
+        return "0";
+    }
     if (t < 1000) {
         return apr_psprintf(p, "%d \xc2\xb5s", (int)t);
     }

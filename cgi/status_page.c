@@ -366,14 +366,17 @@ static void put_requests(request_rec *r, const cgi_view_t *view,
 
 /* ---- scripts ---- */
 
-/* "3 timeout, 1 killed" */
-static const char *name_errors(apr_pool_t *p, const cgi_counts_t *c)
+/* "3 timeout, 1 killed"
+ * @param errors 1: those alone; 0: also what is none, but no answer */
+static const char *name_results(apr_pool_t *p, const cgi_counts_t *c,
+                                int errors)
 {
     const char *text = "";
     int i;
 
     for (i = 0; i < CGI_RESULT_MAX; i++) {
-        if (i != CGI_RESULT_OK && c->result[i]) {
+        if (c->result[i] && i != CGI_RESULT_OK &&
+            (!errors || cgi_result_is_error((cgi_result_e)i))) {
             text = apr_pstrcat(p, text, *text ? ", " : "",
                                cgi_text_number(p, c->result[i]), " ",
                                cgi_result_name((cgi_result_e)i), NULL);
@@ -404,7 +407,7 @@ static void put_script(request_rec *r, const cgi_view_script_t *s,
     cell(r, &column[S_ERRORS],
          apr_psprintf(p, "<span%s>%s<span class=\"sub\">%s</span></span>",
                       errors ? " class=\"error\"" : "",
-                      cgi_text_number(p, errors), name_errors(p, c)));
+                      cgi_text_number(p, errors), name_results(p, c, 0)));
     for (i = S_FIRST50; i <= S_TOTAL99; i++) {
         cell(r, &column[i], cgi_text_time(p, script_value(s, a->window, i)));
     }
@@ -581,7 +584,7 @@ static void put_tiles(request_rec *r, const cgi_view_t *view)
     const cgi_counts_t *minute = &view->all[CGI_WINDOW_MINUTE];
     const cgi_counts_t *ten = &view->all[CGI_WINDOW_TEN];
     const cgi_counts_t *all = &view->all[CGI_WINDOW_ALL];
-    const char *errors = name_errors(r->pool, ten);
+    const char *errors = name_results(r->pool, ten, 1);
     apr_pool_t *p = r->pool;
 
     ap_rputs("<div class=\"tiles\" id=\"tiles\" data-live>"
@@ -720,7 +723,7 @@ void cgi_status_section(request_rec *r, const cgi_view_t *view)
     const cgi_counts_t *minute = &view->all[CGI_WINDOW_MINUTE];
     const cgi_counts_t *all = &view->all[CGI_WINDOW_ALL];
     apr_pool_t *p = r->pool;
-    const char *errors = name_errors(p, all);
+    const char *errors = name_results(p, all, 0);
     int i;
 
     ap_rprintf(r, "<hr />\n<h2>CGI scripts</h2>\n<dl>\n<dt>%d running",
