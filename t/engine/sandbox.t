@@ -155,7 +155,8 @@ for my $name ('plain', 'box') {
 my %plain = results(ask('/plain/attempts', timeout => 120)->body);
 is($plain{$_}, 'done', "without net=: $_")
     for qw(tcp tcp-listen udp unix netlink);
-is($plain{abstract}, 'Operation not permitted', 'but no abstract socket');
+is($plain{$_}, 'Operation not permitted', "but not: $_")
+    for qw(abstract abstract-datagram);
 
 is(sh('state', "cd $root/state && echo new >file && mkdir d && mv file d/f"
     . ' && cat d/f && ln d/f g && ln -s g h && mkfifo p && rm -r d h p'
@@ -195,7 +196,7 @@ is(sh('port', sprintf $connect, join ' ', map { $_->sockport } @listen,
     $prey->{tcp}), "yes\nyes\nPermission denied\n", 'net=PORT,PORT');
 my %port = results(ask('/port/attempts', timeout => 120)->body);
 is($port{$_}, refused($port{$_}), "net=PORT: $_ is refused")
-    for qw(tcp tcp-listen mptcp abstract);
+    for qw(tcp tcp-listen mptcp abstract abstract-datagram);
 is($port{'tcp-fast-open'}, 'Operation not supported', 'nor TCP fast open');
 is($port{udp}, 'done', 'UDP is there, for names');
 
