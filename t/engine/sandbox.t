@@ -267,7 +267,14 @@ is_gone($tag, 10, 'its client has gone: it ends');
 ok(wait_until(5, sub { !-e $dir }), 'and its directory');
 
 ($c, $tag, $dir) = running();
-kill 'KILL', $s->launchers;
+my @killed = $s->launchers;
+kill 'KILL', @killed;
+# others are there, and the worker has claimed its script
+wait_until(10, sub {
+    my %new = map { $_ => 1 } $s->launchers;
+    return %new && !grep { $new{$_} } @killed;
+});
+sleep 1;
 $c->abort;
 is_gone($tag, 20, 'launchers killed, the client leaves: it ends');
 ok(wait_until(10, sub { !-e $dir }), 'the next launcher removes its directory');
