@@ -55,16 +55,16 @@ static int is_in_its_directory(const cgi_warm_t *warm, const char *path)
 }
 
 /* More lines for one interpreter add modules. @return which of them counts */
-static cgi_warm_t *add(cgi_exec_server_t *server, cgi_warm_t *warm,
+static cgi_warm_t *add(apr_array_header_t **list, cgi_warm_t *warm,
                        apr_pool_t *p)
 {
     int i;
 
-    if (!server->warm) {
-        server->warm = apr_array_make(p, 2, sizeof(cgi_warm_t *));
+    if (!*list) {
+        *list = apr_array_make(p, 2, sizeof(cgi_warm_t *));
     }
-    for (i = 0; i < server->warm->nelts; i++) {
-        cgi_warm_t *other = APR_ARRAY_IDX(server->warm, i, cgi_warm_t *);
+    for (i = 0; i < (*list)->nelts; i++) {
+        cgi_warm_t *other = APR_ARRAY_IDX(*list, i, cgi_warm_t *);
 
         if (other->device == warm->device && other->inode == warm->inode &&
             is_in_its_directory(other, warm->program)) {
@@ -72,7 +72,7 @@ static cgi_warm_t *add(cgi_exec_server_t *server, cgi_warm_t *warm,
         }
     }
     warm->modules = apr_array_make(p, 8, sizeof(char *));
-    APR_ARRAY_PUSH(server->warm, cgi_warm_t *) = warm;
+    APR_ARRAY_PUSH(*list, cgi_warm_t *) = warm;
     return warm;
 }
 
@@ -114,7 +114,7 @@ const char *cgi_exec_cmd_warm(cmd_parms *cmd, void *mconfig, int argc,
     }
     warm->device = st.st_dev;
     warm->inode = st.st_ino;
-    warm = add(server, warm, cmd->pool);
+    warm = add(&server->warm, warm, cmd->pool);
     for (i = 1; i < argc; i++) {
         if (*argv[i] == '-' || strchr(argv[i], '=')) {
             return apr_pstrcat(cmd->pool,
