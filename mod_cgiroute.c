@@ -338,7 +338,8 @@ static int handler(request_rec *r)
                                       choice->route->regex, NULL)
                         : choice->route->regex;
     options.dir = &conf->exec;
-    return hidden(choice, cgi_exec_run(r, &options));
+    options.hide_forbidden = choice->route->is_static;
+    return cgi_exec_run(r, &options);
 }
 
 /* Right before core serves a file as it is, whatever led to it: MultiViews, an

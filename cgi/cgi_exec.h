@@ -59,21 +59,21 @@ typedef struct cgi_exec_dir_t {
     apr_interval_time_t total_timeout;
     apr_interval_time_t kill_timeout; /* from SIGTERM to SIGKILL */
     cgi_body_mode_e body_mode;
-    int read_ahead;   /* CGIReadAhead; -1: unset */
-    int query_args;   /* CGIArgs; -1: as cgi_exec_options_t says */
-    int warm_scripts; /* CGIWarmScripts; -1: unset */
+    int read_ahead; /* CGIReadAhead; -1: unset */
+    int query_args; /* CGIArgs; -1: as cgi_exec_options_t says */
     const cgi_stderr_t *stderr_file;   /* CGIStderr; NULL: unset */
     apr_array_header_t *sendfile_dirs; /* CGISendfile, char *; NULL: unset */
     const cgi_limit_t *limit;     /* CGILimit; one with a max of 0 is "none" */
     int status_end;               /* CGIStatusEnd; -1: unset */
     const cgi_sandbox_t *sandbox; /* CGISandbox; NULL: unset */
+    apr_interval_time_t park_after; /* CGIPark; CGI_PARK_NEVER: off */
 } cgi_exec_dir_t;
+
+#define CGI_PARK_NEVER APR_INT64_MAX
 
 /** Engine directives of one server. */
 typedef struct cgi_exec_server_t {
     const char *launcher_path;   /* CGILauncher, main server only; or NULL */
-    apr_array_header_t *warm;    /* CGIWarm, main server only, cgi_warm_t *;
-                                    NULL: unset */
     const char *script_log;      /* ScriptLog, or NULL */
     apr_off_t script_log_length; /* bytes; -1: unset */
     apr_off_t script_log_buffer; /* bytes of a request body; -1: unset */
@@ -109,6 +109,8 @@ typedef struct cgi_exec_options_t {
     /** Working directory, or NULL: the script's (RFC 3875, 7.2). One that
      * does not exist is 404. */
     const char *work_dir;
+    /** 1: what may not be had looks as if it did not exist, 403 is 404. */
+    int hide_forbidden;
     /** The directives in force for this request. */
     const cgi_exec_dir_t *dir;
 } cgi_exec_options_t;
@@ -123,7 +125,8 @@ typedef struct cgi_exec_options_t {
  *
  * @return what a handler returns: OK when a response was sent (even if it
  *         was cut short: then the connection is closed), or the HTTP status
- *         of the error, logged already. Never DECLINED.
+ *         of the error, logged already; SUSPENDED: the request goes on
+ *         later, perhaps in another thread. Never DECLINED.
  */
 int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options);
 
@@ -177,12 +180,10 @@ const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *dir,
                                       const char *arg);
 const char *cgi_exec_cmd_read_ahead(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *dir, int on);
-const char *cgi_exec_cmd_warm(cmd_parms *cmd, void *dir, int argc,
-                              char *const argv[]);
-const char *cgi_exec_cmd_warm_scripts(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *dir, int argc,
                                char *const argv[]);
 const char *cgi_exec_cmd_status_end(cmd_parms *cmd, void *dir, int on);
+const char *cgi_exec_cmd_park(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *dir, int argc,
                                   char *const argv[]);
@@ -213,11 +214,6 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
     AP_INIT_FLAG("CGIArgs", cgi_exec_cmd_args, NULL,                          \
                  RSRC_CONF | ACCESS_CONF | OR_OPTIONS,                        \
                  "On: words of an indexed query become arguments"),           \
-    AP_INIT_TAKE_ARGV("CGIWarm", cgi_exec_cmd_warm, NULL, RSRC_CONF,          \
-                      "an interpreter, and modules to be loaded"),            \
-    AP_INIT_FLAG("CGIWarmScripts", cgi_exec_cmd_warm_scripts, NULL,           \
-                 RSRC_CONF | ACCESS_CONF,                                     \
-                 "On: scripts run in interpreters of CGIWarm"),               \
     AP_INIT_TAKE1("CGIStderr", cgi_exec_cmd_stderr, NULL,                     \
                   RSRC_CONF | ACCESS_CONF,                                    \
                   "log, or a file or |program for stderr of scripts"),        \
@@ -230,6 +226,10 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
     AP_INIT_TAKE_ARGV("CGISandbox", cgi_exec_cmd_sandbox, NULL,               \
                       RSRC_CONF | ACCESS_CONF,                                \
                       "off, or on and what scripts may do besides"),          \
+    AP_INIT_TAKE1("CGIPark", cgi_exec_cmd_park, NULL,                         \
+                  RSRC_CONF | ACCESS_CONF,                                    \
+                  "time after which a request that waits holds no thread, "   \
+                  "or off"),                                                  \
     AP_INIT_TAKE_ARGV("CGISendfile", cgi_exec_cmd_sendfile, NULL,             \
                       RSRC_CONF | ACCESS_CONF,                                \
                       "directories of files that X-Sendfile may name"),       \

@@ -13,6 +13,7 @@
 
 #include "httpd.h"
 #include "ap_mmn.h"
+#include "ap_mpm.h"
 #include "http_core.h"
 #include "http_protocol.h"
 
@@ -34,6 +35,13 @@
 /* 2.5 writes without waiting by itself, in another way. */
 #define CGI_COMPAT_GATE CGI_COMPAT_IS_24
 
+/* The event MPM waits for a connection in the middle of a request: 2.4.63. */
+#ifdef AP_MPMQ_CAN_WAITIO
+#define CGI_COMPAT_PARK 1
+#else
+#define CGI_COMPAT_PARK 0
+#endif
+
 #if CGI_COMPAT_IS_24
 #define CGI_COMPAT_GET_POLLFD AP_MODULE_MAGIC_AT_LEAST(20120211, 129)
 #define CGI_COMPAT_READ_BUF_SIZE                                              \
@@ -45,17 +53,24 @@
 #define CGI_COMPAT_SET_ETAG_FD 1
 #endif
 
-#if !CGI_COMPAT_READ_AHEAD && !CGI_COMPAT_GET_POLLFD
-#define CGI_COMPAT_OFF                                                        \
-    "reading large bodies ahead, and waiting for HTTP/2 clients without a "   \
-    "tick"
-#elif !CGI_COMPAT_READ_AHEAD
-#define CGI_COMPAT_OFF "reading large bodies ahead"
-#elif !CGI_COMPAT_GET_POLLFD
-#define CGI_COMPAT_OFF "waiting for HTTP/2 clients without a tick"
+/* Each begins with a comma. */
+#if CGI_COMPAT_READ_AHEAD
+#define CGI_COMPAT_OFF_READ_AHEAD ""
 #else
-#define CGI_COMPAT_OFF ""
+#define CGI_COMPAT_OFF_READ_AHEAD ", reading large bodies ahead"
 #endif
+#if CGI_COMPAT_GET_POLLFD
+#define CGI_COMPAT_OFF_POLLFD ""
+#else
+#define CGI_COMPAT_OFF_POLLFD ", waiting for HTTP/2 clients without a tick"
+#endif
+#if CGI_COMPAT_PARK
+#define CGI_COMPAT_OFF_PARK ""
+#else
+#define CGI_COMPAT_OFF_PARK ", CGIPark"
+#endif
+#define CGI_COMPAT_OFF                                                        \
+    CGI_COMPAT_OFF_READ_AHEAD CGI_COMPAT_OFF_POLLFD CGI_COMPAT_OFF_PARK
 
 #ifndef HTTP_EARLY_HINTS
 #define HTTP_EARLY_HINTS 103

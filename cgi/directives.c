@@ -23,10 +23,10 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->body_mode = CGI_BODY_UNSET;
     dir->read_ahead = -1;
     dir->query_args = -1;
-    dir->warm_scripts = -1;
     dir->limit = NULL;
     dir->status_end = -1;
     dir->sandbox = NULL;
+    dir->park_after = -1;
     dir->stderr_file = NULL;
     dir->sendfile_dirs = NULL;
 }
@@ -53,9 +53,9 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
     MERGE(body_mode, CGI_BODY_UNSET);
     MERGE(read_ahead, -1);
     MERGE(query_args, -1);
-    MERGE(warm_scripts, -1);
     MERGE(limit, NULL);
     MERGE(sandbox, NULL);
+    MERGE(park_after, -1);
     MERGE(stderr_file, NULL);
     MERGE(sendfile_dirs, NULL);
     MERGE(status_end, -1);
@@ -64,7 +64,6 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
 void cgi_exec_server_init(cgi_exec_server_t *server)
 {
     server->launcher_path = NULL;
-    server->warm = NULL;
     server->script_log = NULL;
     server->script_log_length = -1;
     server->script_log_buffer = -1;
@@ -75,7 +74,6 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
                            const cgi_exec_server_t *add)
 {
     MERGE(launcher_path, NULL);
-    MERGE(warm, NULL);
     MERGE(script_log, NULL);
     MERGE(script_log_length, -1);
     MERGE(script_log_buffer, -1);
@@ -171,6 +169,25 @@ const char *cgi_exec_cmd_args(cmd_parms *cmd, void *mconfig, int on)
 
     (void)cmd;
     dir->query_args = on;
+    return NULL;
+}
+
+const char *cgi_exec_cmd_park(cmd_parms *cmd, void *mconfig, const char *arg)
+{
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+
+    if (!ap_cstr_casecmp(arg, "off")) {
+        dir->park_after = CGI_PARK_NEVER;
+    }
+    else if (!apr_isdigit(*arg) ||
+             ap_timeout_parameter_parse(arg, &dir->park_after, "s") !=
+                 APR_SUCCESS ||
+             dir->park_after < 0) {
+        return apr_pstrcat(cmd->pool,
+                           "CGIPark must be off or a time such as 50ms or 1s, "
+                           "not '",
+                           arg, "'", NULL);
+    }
     return NULL;
 }
 

@@ -1,8 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * Runs a request in its own thread: a loop around the driver with poll(). And
- * what holds for all scripts, whichever module has chosen them.
+ * Runs a request: a loop around the driver with poll() in the thread of the
+ * request, and without a thread while it waits for long. And what holds for
+ * all scripts, whichever module has chosen them.
  */
 
 #include <errno.h>
@@ -15,8 +16,27 @@
 
 #include "base/clock.h"
 #include "cgi/driver.h"
+#include "cgi/park.h"
 
 CGI_EXEC_USE_LOG;
+
+/* So long a request keeps its thread in any case, without CGIPark; */
+#define PARK_AFTER apr_time_from_msec(50)
+/* and so long after each thing that has happened. */
+#define STAY_MIN apr_time_from_msec(1)
+
+#define PARKED (-2)
+
+typedef char fds_fit[CGI_ON_MAX == CGI_PARK_FDS ? 1 : -1];
+
+typedef struct {
+    cgi_driver_t d;
+    cgi_exec_options_t options;
+    cgi_park_t *park;    /* NULL: it was never necessary */
+    apr_time_t leave_at; /* the thread; 0: never */
+} exec_t;
+
+static cgi_park_next_t go_on;
 
 void cgi_exec_forget_type(request_rec *r)
 {
@@ -32,11 +52,8 @@ static apr_status_t release(void *data)
     return APR_SUCCESS;
 }
 
-/* Wait for what the driver wants. @return as poll() */
-static int wait_for(cgi_driver_t *d, struct pollfd *pfd)
+static int wait_until(struct pollfd *pfd, apr_time_t until, apr_time_t now)
 {
-    apr_time_t now = cgi_clock_now();
-    apr_time_t until = cgi_driver_wants(d, pfd, now);
     struct timespec ts, *timeout = NULL;
 
     if (until) {
@@ -49,11 +66,79 @@ static int wait_for(cgi_driver_t *d, struct pollfd *pfd)
     return ppoll(pfd, CGI_ON_MAX, timeout, NULL);
 }
 
+/* Wait for what the driver wants, in this thread as long as it may stay.
+ * @return as poll(); PARKED: it has left the thread */
+static int wait_for(exec_t *x, struct pollfd *pfd)
+{
+    apr_time_t now = cgi_clock_now();
+    apr_time_t until = cgi_driver_wants(&x->d, pfd, now);
+    apr_time_t leave = x->leave_at;
+    int n;
+
+    if (leave && leave < now + STAY_MIN) {
+        leave = now + STAY_MIN;
+    }
+    if (!leave || (until && until <= leave)) {
+        return wait_until(pfd, until, now);
+    }
+    n = wait_until(pfd, leave, now);
+    if (n) {
+        return n;
+    }
+    if (!x->park) {
+        x->park = cgi_park_make(x->d.q.r, go_on, x);
+    }
+    now = cgi_clock_now();
+    if (x->park && cgi_park_leave(x->park, pfd, until, now)) {
+        return PARKED;
+    }
+    x->leave_at = 0;
+    return wait_until(pfd, until, now);
+}
+
+/* @return what the handler returns */
+static int finish(exec_t *x)
+{
+    cgi_driver_t *d = &x->d;
+    int status;
+
+    apr_pool_cleanup_kill(d->q.r->pool, d, release);
+    status = cgi_driver_end(d, cgi_clock_now());
+    if (d->output.redirect && status == OK && !d->q.c->aborted) {
+        status = cgi_output_redirect(&d->output);
+    }
+    return status == HTTP_FORBIDDEN && x->options.hide_forbidden
+               ? HTTP_NOT_FOUND
+               : status;
+}
+
+static int go_on(void *baton, int left)
+{
+    exec_t *x = baton;
+    struct pollfd pfd[CGI_ON_MAX];
+    int n;
+
+    while (!left && x->d.phase != CGI_PHASE_DONE) {
+        n = wait_for(x, pfd);
+        if (n == PARKED) {
+            return SUSPENDED;
+        }
+        if (n >= 0) {
+            cgi_driver_step(&x->d, pfd, n, cgi_clock_now());
+        }
+        else if (errno != EINTR) {
+            cgi_driver_fail(&x->d, errno);
+        }
+    }
+    return finish(x);
+}
+
 int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
 {
-    cgi_driver_t *d = apr_pcalloc(r->pool, sizeof(*d));
-    struct pollfd pfd[CGI_ON_MAX];
-    int n, status;
+    exec_t *x = apr_pcalloc(r->pool, sizeof(*x));
+    cgi_driver_t *d = &x->d;
+    apr_interval_time_t after = options->dir->park_after;
+    apr_time_t now = cgi_clock_now();
 
     if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info &&
         *r->path_info) {
@@ -63,25 +148,16 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
         return HTTP_NOT_FOUND;
     }
     r->content_type = NULL;
+    x->options = *options;
+    if (after != CGI_PARK_NEVER) {
+        x->leave_at = now + (after < 0 ? PARK_AFTER : after);
+    }
     d->q.r = r;
     d->q.c = r->connection;
-    d->q.options = options;
+    d->q.options = &x->options;
     d->q.nph = options->nph ||
                !strncmp(apr_filepath_name_get(options->script), "nph-", 4);
     apr_pool_cleanup_register(r->pool, d, release, apr_pool_cleanup_null);
-    cgi_driver_begin(d, cgi_clock_now());
-    while (d->phase != CGI_PHASE_DONE) {
-        n = wait_for(d, pfd);
-        if (n >= 0) {
-            cgi_driver_step(d, pfd, n, cgi_clock_now());
-        }
-        else if (errno != EINTR) {
-            cgi_driver_fail(d, errno);
-        }
-    }
-    apr_pool_cleanup_kill(r->pool, d, release);
-    status = cgi_driver_end(d, cgi_clock_now());
-    return d->output.redirect && status == OK && !d->q.c->aborted
-               ? cgi_output_redirect(&d->output)
-               : status;
+    cgi_driver_begin(d, now);
+    return go_on(x, 0);
 }

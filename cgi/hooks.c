@@ -14,11 +14,11 @@
 #include "cgi/gate.h"
 #include "cgi/input.h"
 #include "cgi/launchers.h"
+#include "cgi/park.h"
 #include "cgi/sandbox.h"
 #include "cgi/script.h"
 #include "cgi/status.h"
 #include "cgi/stderrfile.h"
-#include "cgi/warm.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -72,8 +72,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)plog;
     (void)ptemp;
     launcher_path = cgi_launch_find(pconf, s, server->launcher_path);
-    if (!launcher_path ||
-        !cgi_warm_find(pconf, s, launcher_path, server->warm)) {
+    if (!launcher_path) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return cgi_sandbox_check(pconf, s, identities != NULL, has_roots());
@@ -90,9 +89,6 @@ static int open_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
-    cgi_exec_server_t *server =
-        ap_get_module_config(s->module_config, &CGI_EXEC_MODULE_SYM);
-
     (void)plog;
     (void)ptemp;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
@@ -100,19 +96,19 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
     if (*CGI_COMPAT_OFF) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                     "off, because this httpd can't: " CGI_COMPAT_OFF);
+                     "off, because this httpd can't: %s", CGI_COMPAT_OFF + 2);
     }
     if (CGI_COMPAT_READ_AHEAD && !cgi_input_knows_core(&core_module)) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
                      "off, because this module was built for httpd of another "
                      "version: reading large bodies ahead");
     }
+    cgi_park_init(s);
     if (cgi_admission_init(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     cgi_status_init(s);
-    return cgi_launch_init(pconf, s, launcher_path, identities,
-                           server->warm) == APR_SUCCESS
+    return cgi_launch_init(pconf, s, launcher_path, identities) == APR_SUCCESS
                ? OK
                : HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -142,6 +138,7 @@ void cgi_exec_register_hooks(apr_pool_t *p)
     (void)p;
     cgi_gate_register();
     cgi_status_register();
+    cgi_park_register_hooks();
     /* core's own turns stderr away from the terminal */
     ap_hook_open_logs(open_logs, NULL, core, APR_HOOK_REALLY_FIRST);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
