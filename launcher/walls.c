@@ -94,8 +94,8 @@ static const unsigned short denied[] = {
 #define LOAD(field)                                                           \
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 /* The next statement holds if the comparison does, and else is skipped. */
-#define IF(what, value) BPF_JUMP(BPF_JMP | what | BPF_K, value, 0, 1)
-#define IF_NOT(what, value) BPF_JUMP(BPF_JMP | what | BPF_K, value, 1, 0)
+#define IF(what, value) BPF_JUMP(BPF_JMP | (what) | BPF_K, value, 0, 1)
+#define IF_NOT(what, value) BPF_JUMP(BPF_JMP | (what) | BPF_K, value, 1, 0)
 #define ANSWER(error)                                                         \
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned int)(error))
 #define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)

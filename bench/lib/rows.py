@@ -192,6 +192,28 @@ def ballast(bench):
                       OURS + heavy, OURS, 0.97)
 
 
+def sandbox(bench):
+    """What CGISandbox costs a small program."""
+    shut = {OURS + ", sandbox": "CGISandbox on net=none\n",
+            OURS + ", sandbox, no tmp": "CGISandbox on net=none tmp=none\n"}
+    makers = ours(bench, httpd(OURS, cgi="runscripts"),
+                  *(httpd(name, cgi="runscripts", extra=line)
+                    for name, line in shut.items()))
+    series = Series("requests/s")
+    with bench.up(*makers) as servers:
+        for server in servers:
+            measure.check(server, script_url(server, "hello-c"), "hello")
+
+        def one(name, server):
+            series.add(name, measure.wrk(
+                server.url(script_url(server, "hello-c")), bench.seconds,
+                8)[0])
+            bench.say("sandbox, %s: %.0f/s" % (name, series.values[name][-1]))
+
+        bench.turns({s.name: s for s in servers}, one)
+    bench.report.series("In a sandbox, C program", series)
+
+
 def bulk(bench):
     """One large response; one large upload with length and chunked."""
     size = bench.bytes >> 20
@@ -392,5 +414,6 @@ def http2(bench):
                       "mod_cgid", 1.5)
 
 
-ROWS = {"small": small, "latency": latency, "ballast": ballast, "bulk": bulk,
+ROWS = {"small": small, "latency": latency, "ballast": ballast,
+        "sandbox": sandbox, "bulk": bulk,
         "sleeping": sleeping, "streaming": streaming, "http2": http2}
