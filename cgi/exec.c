@@ -32,8 +32,9 @@ typedef char fds_fit[CGI_ON_MAX == CGI_PARK_FDS ? 1 : -1];
 typedef struct {
     cgi_driver_t d;
     cgi_exec_options_t options;
-    cgi_park_t *park;    /* NULL: it was never necessary */
-    apr_time_t leave_at; /* the thread; 0: never */
+    cgi_park_t *park;              /* NULL: it was never necessary */
+    apr_time_t leave_at;           /* the thread; 0: never */
+    struct pollfd pfd[CGI_ON_MAX]; /* what it waits for */
 } exec_t;
 
 static cgi_park_next_t go_on;
@@ -68,8 +69,9 @@ static int wait_until(struct pollfd *pfd, apr_time_t until, apr_time_t now)
 
 /* Wait for what the driver wants, in this thread as long as it may stay.
  * @return as poll(); PARKED: it has left the thread */
-static int wait_for(exec_t *x, struct pollfd *pfd)
+static int wait_for(exec_t *x)
 {
+    struct pollfd *pfd = x->pfd;
     apr_time_t now = cgi_clock_now();
     apr_time_t until = cgi_driver_wants(&x->d, pfd, now);
     apr_time_t leave = x->leave_at;
@@ -112,25 +114,41 @@ static int finish(exec_t *x)
                : status;
 }
 
-static int go_on(void *baton, int left)
+static void step(exec_t *x, int n)
 {
-    exec_t *x = baton;
-    struct pollfd pfd[CGI_ON_MAX];
+    if (n >= 0) {
+        cgi_driver_step(&x->d, x->pfd, n, cgi_clock_now());
+    }
+    else if (errno != EINTR) {
+        cgi_driver_fail(&x->d, errno);
+    }
+}
+
+static int run(exec_t *x)
+{
     int n;
 
-    while (!left && x->d.phase != CGI_PHASE_DONE) {
-        n = wait_for(x, pfd);
+    while (x->d.phase != CGI_PHASE_DONE) {
+        n = wait_for(x);
         if (n == PARKED) {
             return SUSPENDED;
         }
-        if (n >= 0) {
-            cgi_driver_step(&x->d, pfd, n, cgi_clock_now());
-        }
-        else if (errno != EINTR) {
-            cgi_driver_fail(&x->d, errno);
-        }
+        step(x, n);
     }
     return finish(x);
+}
+
+/* It was parked. Times that count from each wait are those of the wait that
+ * has just ended: the driver is told of that before it is asked again. */
+static int go_on(void *baton, int left)
+{
+    exec_t *x = baton;
+
+    if (left) {
+        return finish(x);
+    }
+    step(x, poll(x->pfd, CGI_ON_MAX, 0));
+    return run(x);
 }
 
 int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
@@ -159,5 +177,5 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
                !strncmp(apr_filepath_name_get(options->script), "nph-", 4);
     apr_pool_cleanup_register(r->pool, d, release, apr_pool_cleanup_null);
     cgi_driver_begin(d, now);
-    return go_on(x, 0);
+    return run(x);
 }

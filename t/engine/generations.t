@@ -141,7 +141,7 @@ push @sections, sub {
         prepare => sub {
             my ($self) = @_;
             # the number that a message begins with
-            copy($self, sub { $_[0] =~ s/4IGC/\x7fIGC/g or die "no number" });
+            copy($self, sub { $_[0] =~ s/\dIGC/\x7fIGC/g or die "no number" });
         });
     my $mark = $own->mark;
     my $res = CGITest::HTTP->once($own->where, 'GET', '/engine/hello');

@@ -18,6 +18,9 @@ plan skip_all => 'only the event MPM waits without a thread'
 my $ssl = eval { require IO::Socket::SSL; 1 };
 
 my %scripts = (
+    # a file to wait for, text
+    held => "printf 'Content-Type: text/plain\\n\\n'\n"
+        . "until [ -e \"\$1\" ]; do sleep 0.1; done\necho \"\$2\"\n",
     # seconds, text
     wait => "printf 'Content-Type: text/plain\\n\\n'\nsleep \$1\necho \"\$2\"\n",
     late => "sleep \$1\nprintf 'Content-Type: text/plain\\n\\n%s\\n' \"\$2\"\n",
@@ -155,10 +158,16 @@ sub waiting {
     return @sets - $server->workers;    # less the MPM's own
 }
 
+# What waits for this name goes on.
+sub release {
+    my ($server, $name) = @_;
+    $server->file("scripts/$name", '');
+}
+
 sub is_parked {
     my ($server, $n, $name) = @_;
     my $seen;
-    ok(wait_until(10, sub { ($seen = waiting($server)) >= $n }),
+    ok(wait_until(60, sub { ($seen = waiting($server)) >= $n }),
         "$name: $n wait without a thread") or diag "seen: $seen";
 }
 
@@ -166,9 +175,10 @@ sub is_parked {
 
 for my $secure ($ssl && $tls ? (0, 1) : 0) {
     my $how = $secure ? 'TLS' : 'plain';
-    my $c = begin($own, 30, '/plain/wait?6+n%n', secure => $secure);
+    my $c = begin($own, 30, "/plain/held?a$secure+n%n", secure => $secure);
     is_parked($own, 30, $how);
-    cmp_ok(static_in($own, 2), '>=', 0, "$how: a static file meanwhile");
+    cmp_ok(static_in($own, 10), '>=', 0, "$how: a static file meanwhile");
+    release($own, "a$secure");
     is(answers($c), expected(30, 'n%n'), "$how: each has its own answer");
     # Kept connections. httpd closes idle ones when all its threads are busy:
     # with those that are closed now, for instance.
@@ -176,8 +186,9 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
     sleep 1;
     $c = begin($own, 8, '/plain/s.txt', secure => $secure);
     is(answers($c), expected(8, 'static'), "$how: a file");
-    begin($own, 8, '/plain/late?3+m%n', on => $c);
+    begin($own, 8, "/plain/held?b$secure+m%n", on => $c);
     is_parked($own, 8, "$how, kept alive");
+    release($own, "b$secure");
     is(answers($c), expected(8, 'm%n'), "$how: once more on each");
     begin($own, 8, '/plain/s.txt', on => $c);
     is(answers($c), expected(8, 'static'), "$how: and a file");
@@ -214,7 +225,7 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
     my $start = time;
     my $c = begin($own, 16, '/plain/events?8+0.3');
     sleep 1;
-    cmp_ok(static_in($own, 2), '>=', 0, 'a static file beside 16 streams');
+    cmp_ok(static_in($own, 5), '>=', 0, 'a static file beside 16 streams');
     my $late = 0;
     for my $i (1 .. 8) {
         for my $client (@$c) {
@@ -234,7 +245,7 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
         ask(client($own), '/plain/seq?1500000', close => 1)
     } 1 .. 14;
     is_parked($own, 14, 'clients that do not read');
-    cmp_ok(static_in($own, 2), '>=', 0, 'a static file meanwhile');
+    cmp_ok(static_in($own, 5), '>=', 0, 'a static file meanwhile');
     my $right = join('', map { "$_\n" } 1 .. 1500000);
     my $wrong = grep { $_->response->body ne $right } @slow;
     is($wrong, 0, 'who comes back to reading gets all');
@@ -245,7 +256,7 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
         headers => ['Content-Length' => 300000])) for @slow;
     $_->send('x' x 100000) for @slow;
     is_parked($own, 14, 'clients that do not send');
-    cmp_ok(static_in($own, 2), '>=', 0, 'a static file meanwhile');
+    cmp_ok(static_in($own, 5), '>=', 0, 'a static file meanwhile');
     sleep 1;
     $_->send('x' x 100000) for @slow;
     sleep 1.5;
@@ -273,7 +284,7 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
 {
     my $c = begin($own, 16, '/one/late?0.3+n%n');
     sleep 0.5;
-    cmp_ok(static_in($own, 2), '>=', 0, 'a static file beside a queue');
+    cmp_ok(static_in($own, 5), '>=', 0, 'a static file beside a queue');
     is(answers($c), expected(16, 'n%n'), 'CGILimit: one after the other');
 }
 
@@ -373,14 +384,16 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
 # ---- restarts and stops
 
 {
-    my $c = begin($own, 20, '/plain/wait?3+n%n');
+    my $c = begin($own, 20, '/plain/held?c+n%n');
     is_parked($own, 20, 'before a graceful restart');
     ok($own->graceful, 'a graceful restart');
-    cmp_ok(static_in($own, 3), '>=', 0, 'the new generation serves');
+    cmp_ok(static_in($own, 10), '>=', 0, 'the new generation serves');
+    release($own, 'c');
     is(answers($c), expected(20, 'n%n'), 'the old one answers all');
-    $c = begin($own, 20, '/plain/wait?3+n%n');
+    $c = begin($own, 20, '/plain/held?d+n%n');
     is_parked($own, 20, 'before a graceful stop');
     $own->signal('WINCH');
+    release($own, 'd');
     is(answers($c), expected(20, 'n%n'), 'all are answered');
     ok($own->wait_end(10), 'then httpd ends');
 }
