@@ -41,7 +41,7 @@ my $threads = "StartServers 1\nServerLimit 4\nThreadsPerChild 12\n"
     . "MaxSpareThreads 12\nAsyncRequestWorkerFactor 200\nListenBacklog 500\n";
 my $tls;
 my $conf = <<'END';
-Timeout 8
+Timeout 10
 MaxKeepAliveRequests 0
 KeepAliveTimeout 20
 CGITimeout idle=30s
@@ -100,8 +100,8 @@ my $fds_before = keys %{{fds_of($own->workers)}};
 
 # A connection; secure: TLS.
 sub client {
-    my ($server, $secure) = @_;
-    my $c = CGITest::HTTP->new(%{$server->where},
+    my ($server, $secure, %o) = @_;
+    my $c = CGITest::HTTP->new(%{$server->where}, %o,
         $secure ? (port => $server->port(2)) : ());
     if ($secure) {
         $c->{sock}->blocking(1);
@@ -207,7 +207,7 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
 
 {
     my $start = time;
-    my $long = begin($own, 6, '/plain/wait?17+n%n');
+    my $long = begin($own, 6, '/plain/wait?12+n%n');
     my $total = begin($own, 6, '/total/late?30+n%n');
     my $idle = begin($own, 6, '/idle/late?30+n%n');
     is(join(' ', map { $_->response->status } @$total),
@@ -242,11 +242,12 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
 
 {
     my @slow = map {
-        ask(client($own), '/plain/seq?1500000', close => 1)
+        ask(client($own, 0, rcvbuf => 65536), '/plain/seq?800000',
+            close => 1)
     } 1 .. 14;
     is_parked($own, 14, 'clients that do not read');
     cmp_ok(static_in($own, 5), '>=', 0, 'a static file meanwhile');
-    my $right = join('', map { "$_\n" } 1 .. 1500000);
+    my $right = join('', map { "$_\n" } 1 .. 800000);
     my $wrong = grep { $_->response->body ne $right } @slow;
     is($wrong, 0, 'who comes back to reading gets all');
 }
@@ -308,7 +309,7 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
         join('|', ("HTTP/1.0 200 OK\r\n\r\nraw\n") x 4), 'raw output');
 }
 {
-    my ($line) = grep { m{^/plain/wait 200 \d+ 17\d{6} } } split /\n/,
+    my ($line) = grep { m{^/plain/wait 200 \d+ 12\d{6} } } split /\n/,
         slurp($own->root . '/access_log');
     ok($line, '%D is the time of the whole request');
 }
