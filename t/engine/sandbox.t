@@ -189,7 +189,7 @@ my $connect = 'perl -MIO::Socket::INET -e "for (qw(%s)) { print '
     . ' ? qq(yes\n) : qq(\$!\n) }"';
 my @listen = map {
     IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5,
-        LocalPort => $s->port($_)) or die "port $_: $!"
+        ReuseAddr => 1, LocalPort => $s->port($_)) or die "port $_: $!"
 } 2, 3;
 is(sh('port', sprintf $connect, join ' ', map { $_->sockport } @listen,
     $prey->{tcp}), "yes\nyes\nPermission denied\n", 'net=PORT,PORT');
@@ -267,6 +267,8 @@ ok(wait_until(5, sub { !-e $dir }), 'and its directory');
 
 ($c, $tag, $dir) = running();
 kill 'KILL', $s->launchers;
+wait_until(10, sub { scalar $s->launchers });
+sleep 1;    # its worker has claimed it
 $c->abort;
 is_gone($tag, 20, 'launchers killed, the client leaves: it ends');
 ok(wait_until(10, sub { !-e $dir }), 'the next launcher removes its directory');

@@ -10,6 +10,7 @@ use Exporter 'import';
 use File::Path qw(make_path);
 use IO::Socket::INET;
 use IO::Socket::UNIX;
+use POSIX ();
 use Socket;
 use CGITest::Proc qw(slurp);
 
@@ -27,8 +28,12 @@ sub prey {
     $prey{pid} = fork;
     die "fork: $!" unless defined $prey{pid};
     if (!$prey{pid}) {
-        exec 'sleep', 600 or exit 1;
+        # It ends with the test, however that ends.
+        open STDIN, '<&', $in;
+        open $_, '>', '/dev/null' for \*STDOUT, \*STDERR;
+        exec 'cat' or POSIX::_exit(1);
     }
+    $prey{alive} = $out;
     $prey{tcp} = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 50)
         or die "tcp: $!";
     $prey{udp} = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
