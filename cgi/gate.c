@@ -214,6 +214,14 @@ static apr_status_t give_stream(cgi_gate_t *gate, ap_filter_t *next,
         gate->moved |= apr_atomic_read32(&gate->flight->bytes) < before;
     }
     if (rv == APR_SUCCESS && cut_flight(gate, bb)) {
+        if (!gate->opened &&
+            apr_atomic_read32(&gate->flight->bytes) >= FLIGHT_MAX) {
+            /* Before 2.0, mod_http2 keeps a response until it is flushed. */
+            APR_BRIGADE_INSERT_TAIL(
+                gate->piece,
+                apr_bucket_flush_create(gate->q->c->bucket_alloc));
+            gate->opened = 1;
+        }
         rv = ap_pass_brigade(next, gate->piece);
         apr_brigade_cleanup(gate->piece);
     }

@@ -22,6 +22,7 @@ typedef struct cgi_gate_t {
     apr_bucket_brigade *waiting; /* what httpd has not been given */
     apr_bucket_brigade *piece;   /* empty between two uses */
     cgi_flight_t *flight;        /* HTTP/2: what the stream has not sent */
+    int opened;                  /* HTTP/2: 1: the stream has begun to send */
     int moved; /* 1: the client has taken something, since the last reset */
 } cgi_gate_t;
 
