@@ -76,17 +76,22 @@
 #define HTTP_EARLY_HINTS 103
 #endif
 
-/** Send r's headers with a 103. */
-static inline void cgi_compat_send_early_hints(request_rec *r)
+/** Send an interim response, with r's headers or without. Sets r's status. */
+static inline void cgi_compat_send_interim(request_rec *r, int status,
+                                           int headers)
 {
     unsigned int expecting = r->expecting_100;
 
-    r->status = HTTP_EARLY_HINTS;
-    /* 2.4.37 sends no line end where there is no status line, and others
-     * know no words for this status. */
-    r->status_line = "103 Early Hints";
-    ap_send_interim_response(r, 1);
-    r->expecting_100 = expecting & 1; /* which 2.4.37 takes for answered */
+    r->status = status;
+    /* Before 2.4.47 no line end is sent where there is no status line; and
+     * others know no words for 103. */
+    r->status_line = status == HTTP_EARLY_HINTS ? "103 Early Hints"
+                                                : ap_get_status_line(status);
+    ap_send_interim_response(r, headers);
+    if (status != HTTP_CONTINUE) {
+        /* 2.4.37 takes any interim response for the one that is expected */
+        r->expecting_100 = expecting & 1;
+    }
 }
 
 /** How to wait for the client. @return another status: only by asking */

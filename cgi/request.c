@@ -10,6 +10,7 @@
 
 #include "http_protocol.h"
 
+#include "cgi/compat.h"
 #include "cgi/request.h"
 
 CGI_EXEC_USE_LOG;
@@ -67,9 +68,7 @@ void cgi_request_interim(const cgi_request_t *q, int status)
     const char *final_line = r->status_line;
     int final = r->status;
 
-    r->status = status;
-    r->status_line = NULL;
-    ap_send_interim_response(r, 0);
+    cgi_compat_send_interim(r, status, 0);
     r->status = final;
     r->status_line = final_line;
 }

@@ -35,7 +35,7 @@ void cgi_output_early_hints(cgi_output_t *out, const cgi_header_t *header)
         }
     }
     if (!apr_is_empty_table(r->headers_out)) {
-        cgi_compat_send_early_hints(r);
+        cgi_compat_send_interim(r, HTTP_EARLY_HINTS, 1);
     }
     r->headers_out = headers_out;
     r->status = status;

@@ -215,12 +215,16 @@ for my $status (204, 304) {
     for my $method (qw(GET POST)) {
         my $c = CGITest::HTTP->new(%{where()});
         $c->send($c->format_request($method, '/engine/emit?'
-                . escape("Status: $status\nContent-Type: text/x\nX-A: 1\n\n"
+                . escape("Status: $status\nContent-Type: text/x\nX-A: 1\n"
+                    . "ETag: \"e\"\n\n"
                     . 'must not be sent'),
                 body => $method eq 'POST' ? 'abc' : undef));
         my $res = $c->response;
         is($res->status, $status, "A17 $method $status");
-        is($res->header('X-A'), '1', "A17 $method $status: its headers");
+        is($res->header('ETag'), '"e"', "A17 $method $status: its ETag");
+        # Before 2.4.48 httpd sends those of its own list only.
+        is($res->header('X-A'), $status == 304 && !server()->since(2, 4, 48)
+            ? undef : '1', "A17 $method $status: its headers");
         $c->send($c->format_request('GET', '/engine/hello'));
         is(brief($c->response), "200 text/plain hello\n",
             "A17 $method $status: no byte of a body follows");

@@ -64,6 +64,17 @@ sub _named {
     return @found;
 }
 
+# Is httpd this version or a later one? since(2, 4, 48)
+sub since {
+    my ($self, @wanted) = @_;
+    my $program = $ENV{CGITEST_HTTPD} || '/usr/sbin/apache2';
+    our $version ||= do {
+        my ($text) = `$program -v` =~ m{Apache/([\d.]+)} or die "$program -v";
+        sprintf '%03d%03d%03d', split /\./, $text;
+    };
+    return $version ge sprintf '%03d%03d%03d', @wanted;
+}
+
 # Process ids of the workers; of the launchers.
 sub workers {
     my ($self) = @_;
