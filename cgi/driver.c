@@ -614,6 +614,7 @@ apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
     int nameless = show(d, now);
     int running = d->phase < CGI_PHASE_SEND;
     int sends = running ? !takes : !cgi_output_is_clear(&d->output);
+    int held = at[CGI_AT_HOLD] != 0;
 
     watch(&pfd[CGI_ON_CLIENT], d->client.fd,
           !running && !sends
@@ -622,11 +623,12 @@ apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
                                   sends));
     watch(&pfd[CGI_ON_STDIN], script->stdin_fd,
           d->input.state == CGI_INPUT_TO_SCRIPT ? POLLOUT : 0);
-    /* While small output is held back only its end is of interest. */
+    /* While small output is held back only the script's end is of interest,
+     * which the launcher tells of, a moment after the end of stdout. */
     watch(&pfd[CGI_ON_STDOUT], script->stdout_fd,
-          !takes || !running ? -1
-          : at[CGI_AT_HOLD]  ? 0
-                             : POLLIN);
+          !takes || !running || (held && script->control_fd >= 0) ? -1
+          : held                                                  ? 0
+                                                                  : POLLIN);
     watch(&pfd[CGI_ON_STDERR], d->lingered ? -1 : script->stderr_fd, POLLIN);
     /* Notes can wait until the launcher hangs up, unless the body waits, or
      * a place is held for a process that is not known yet. */
