@@ -15,8 +15,10 @@
 /* Most scripts end right after their first output: then the length is known
  * and all goes out in one piece. */
 #define HOLD_TIME apr_time_from_msec(1)
-/* After the end of stdout, so long for the exit status: of a script that is
- * about to end, and of one that perhaps runs on without stdout; */
+/* After the end of stdout, so long for the exit status: without a header, of
+ * which it is the reason; of a script that is about to end; and of one that
+ * perhaps runs on without stdout; */
+#define EXIT_WAIT_LONG apr_time_from_sec(2)
 #define EXIT_WAIT apr_time_from_msec(200)
 #define EXIT_WAIT_SHORT apr_time_from_msec(1)
 /* and so long for the last words on stderr, the first of it before the client
@@ -362,8 +364,8 @@ static void stdout_ended(cgi_driver_t *d, apr_time_t now)
         /* The exit status tells a crash from an end, and a place of CGILimit
          * is free before the client can ask for the next. It comes at once;
          * a script that runs on without stdout is not waited for. */
-        wait_for_exit(d, now + (d->phase == CGI_PHASE_HEADER ||
-                                        d->output.streaming ||
+        wait_for_exit(d, now + (d->phase == CGI_PHASE_HEADER ? EXIT_WAIT_LONG
+                                : d->output.streaming ||
                                         cgi_admission_holds(&d->admission)
                                     ? EXIT_WAIT
                                     : EXIT_WAIT_SHORT));
