@@ -29,6 +29,9 @@ plan skip_all => 'not started as root' if $> != 0;
 plan skip_all => 'no suexec that is set up'
     if !-u $wrapper || !$docroot || $docroot !~ /^\// || !getpwnam $user;
 plan skip_all => "suexec's document root $docroot is not there" if !-d $docroot;
+my ($log) = `$wrapper -V 2>&1` =~ /AP_LOG_EXEC="(.*)\//;
+plan skip_all => "the directory of suexec's log, $log, is not there"
+    if $log && !-d $log;
 
 my ($uid, $gid) = (getpwnam 'nobody')[2, 3];
 my ($server_uid, $server_gid) = (getpwnam $user)[2, 3];
