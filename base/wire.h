@@ -72,8 +72,13 @@ typedef enum {
                              before the script is executed */
     CGI_NOTE_STARTED,     /* value: process id; by the launcher, after it */
     CGI_NOTE_FAILED,      /* value: errno; stage: what failed */
-    CGI_NOTE_EXITED       /* value: status as of waitpid() */
+    CGI_NOTE_EXITED,      /* value: status as of waitpid() */
+    CGI_NOTE_COLD         /* a text follows: why a warm launcher executes the
+                             script; by the script's own process */
 } cgi_note_e;
+
+/** Bytes of a note's text; the rest is cut off. */
+#define CGI_NOTE_TEXT_MAX 240
 
 /** With CGI_NOTE_EXITED: the launcher that could tell the status is dead. */
 #define CGI_STATUS_UNKNOWN (-1)
@@ -96,6 +101,12 @@ typedef struct cgi_note_t {
     int value;
     int stage; /* cgi_stage_e, with CGI_NOTE_FAILED */
 } cgi_note_t;
+
+/** A note with a text, which need not be ended by NUL. */
+typedef struct cgi_note_text_t {
+    cgi_note_t note;
+    char text[CGI_NOTE_TEXT_MAX];
+} cgi_note_text_t;
 
 /** A worker's message, with a control socket and nothing else: the script of
  * this process has lost its launcher. The one that takes the message holds

@@ -59,8 +59,9 @@ typedef struct cgi_exec_dir_t {
     apr_interval_time_t total_timeout;
     apr_interval_time_t kill_timeout; /* from SIGTERM to SIGKILL */
     cgi_body_mode_e body_mode;
-    int read_ahead; /* CGIReadAhead; -1: unset */
-    int query_args; /* CGIArgs; -1: as cgi_exec_options_t says */
+    int read_ahead;   /* CGIReadAhead; -1: unset */
+    int query_args;   /* CGIArgs; -1: as cgi_exec_options_t says */
+    int warm_scripts; /* CGIWarmScripts; -1: unset */
     const cgi_stderr_t *stderr_file;   /* CGIStderr; NULL: unset */
     apr_array_header_t *sendfile_dirs; /* CGISendfile, char *; NULL: unset */
     const cgi_limit_t *limit;     /* CGILimit; one with a max of 0 is "none" */
@@ -74,6 +75,8 @@ typedef struct cgi_exec_dir_t {
 /** Engine directives of one server. */
 typedef struct cgi_exec_server_t {
     const char *launcher_path;   /* CGILauncher, main server only; or NULL */
+    apr_array_header_t *warm;    /* CGIWarm, main server only, cgi_warm_t *;
+                                    NULL: unset */
     const char *script_log;      /* ScriptLog, or NULL */
     apr_off_t script_log_length; /* bytes; -1: unset */
     apr_off_t script_log_buffer; /* bytes of a request body; -1: unset */
@@ -180,6 +183,9 @@ const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *dir,
                                       const char *arg);
 const char *cgi_exec_cmd_read_ahead(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *dir, int on);
+const char *cgi_exec_cmd_warm(cmd_parms *cmd, void *dir, int argc,
+                              char *const argv[]);
+const char *cgi_exec_cmd_warm_scripts(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *dir, int argc,
                                char *const argv[]);
 const char *cgi_exec_cmd_status_end(cmd_parms *cmd, void *dir, int on);
@@ -214,6 +220,11 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
     AP_INIT_FLAG("CGIArgs", cgi_exec_cmd_args, NULL,                          \
                  RSRC_CONF | ACCESS_CONF | OR_OPTIONS,                        \
                  "On: words of an indexed query become arguments"),           \
+    AP_INIT_TAKE_ARGV("CGIWarm", cgi_exec_cmd_warm, NULL, RSRC_CONF,          \
+                      "an interpreter, and modules to be loaded"),            \
+    AP_INIT_FLAG("CGIWarmScripts", cgi_exec_cmd_warm_scripts, NULL,           \
+                 RSRC_CONF | ACCESS_CONF,                                     \
+                 "On: scripts run in interpreters of CGIWarm"),               \
     AP_INIT_TAKE1("CGIStderr", cgi_exec_cmd_stderr, NULL,                     \
                   RSRC_CONF | ACCESS_CONF,                                    \
                   "log, or a file or |program for stderr of scripts"),        \

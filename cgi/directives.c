@@ -23,6 +23,7 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->body_mode = CGI_BODY_UNSET;
     dir->read_ahead = -1;
     dir->query_args = -1;
+    dir->warm_scripts = -1;
     dir->limit = NULL;
     dir->status_end = -1;
     dir->sandbox = NULL;
@@ -53,6 +54,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
     MERGE(body_mode, CGI_BODY_UNSET);
     MERGE(read_ahead, -1);
     MERGE(query_args, -1);
+    MERGE(warm_scripts, -1);
     MERGE(limit, NULL);
     MERGE(sandbox, NULL);
     MERGE(park_after, -1);
@@ -64,6 +66,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
 void cgi_exec_server_init(cgi_exec_server_t *server)
 {
     server->launcher_path = NULL;
+    server->warm = NULL;
     server->script_log = NULL;
     server->script_log_length = -1;
     server->script_log_buffer = -1;
@@ -74,6 +77,7 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
                            const cgi_exec_server_t *add)
 {
     MERGE(launcher_path, NULL);
+    MERGE(warm, NULL);
     MERGE(script_log, NULL);
     MERGE(script_log_length, -1);
     MERGE(script_log_buffer, -1);

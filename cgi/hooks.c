@@ -19,6 +19,7 @@
 #include "cgi/script.h"
 #include "cgi/status.h"
 #include "cgi/stderrfile.h"
+#include "cgi/warm.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -72,7 +73,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)plog;
     (void)ptemp;
     launcher_path = cgi_launch_find(pconf, s, server->launcher_path);
-    if (!launcher_path) {
+    if (!launcher_path ||
+        !cgi_warm_find(pconf, s, launcher_path, server->warm)) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return cgi_sandbox_check(pconf, s, identities != NULL, has_roots());
@@ -89,6 +91,9 @@ static int open_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
+    cgi_exec_server_t *server =
+        ap_get_module_config(s->module_config, &CGI_EXEC_MODULE_SYM);
+
     (void)plog;
     (void)ptemp;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
@@ -108,7 +113,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     cgi_status_init(s);
-    return cgi_launch_init(pconf, s, launcher_path, identities) == APR_SUCCESS
+    return cgi_launch_init(pconf, s, launcher_path, identities,
+                           server->warm) == APR_SUCCESS
                ? OK
                : HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -29,6 +29,7 @@
 #include "cgi/launchers.h"
 #include "cgi/status.h"
 #include "cgi/suexec.h"
+#include "cgi/warm.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -73,7 +74,15 @@ typedef struct launchers_t {
                        here: the parent is root. */
     int earlier;    /* 1: of an earlier generation */
     int n;
+    const cgi_warm_t *warm; /* with an interpreter; or NULL. What it points
+                               to ends with the generation */
+    struct launchers_t *next_warm; /* of the same generation */
+    int *ready; /* by slot: it has loaded its interpreter. Shared with
+                   launchers, which write to it, and workers */
+    int ready_fd;
+    int cold_at; /* where argv says whether there is to be none */
     struct {
+        int cold; /* 1: the interpreter has ended a launcher */
         apr_time_t started;
         int quick_deaths, quick_kills;
         int wanted; /* 1: to be started by the monitor */
@@ -86,7 +95,8 @@ typedef struct retained_t {
     launchers_t *earlier, *unused;
 } retained_t;
 
-static launchers_t *launchers;  /* this generation's, of both modules */
+static launchers_t *launchers;  /* this generation's, of both modules; those
+                                   with an interpreter are behind next_warm */
 static launchers_t *privileged; /* this generation's, of this module */
 static retained_t *retained;
 static apr_pool_t *conf_pool; /* of this generation */
@@ -207,10 +217,37 @@ static int share(void)
     return 8 * threads > SHARE_MIN ? 8 * threads : SHARE_MIN;
 }
 
+const char *cgi_launch_warm_program(apr_pool_t *p, const char *launcher)
+{
+    return apr_pstrcat(p, ap_make_dirstr_parent(p, launcher), "cgi-warm",
+                       NULL);
+}
+
+/* What a launcher with an interpreter is told beside the others' words. */
+static void push_warm(launchers_t *l, apr_array_header_t *argv)
+{
+    int i;
+
+    APR_ARRAY_PUSH(argv, const char *) = "-p";
+    APR_ARRAY_PUSH(argv, const char *) = l->warm->plugin;
+    APR_ARRAY_PUSH(argv, const char *) = "-x";
+    APR_ARRAY_PUSH(argv, const char *) = l->warm->program;
+    APR_ARRAY_PUSH(argv, const char *) = "-s";
+    APR_ARRAY_PUSH(argv, const char *) = apr_itoa(l->pool, l->ready_fd);
+    APR_ARRAY_PUSH(argv, const char *) = "-c";
+    l->cold_at = argv->nelts;
+    APR_ARRAY_PUSH(argv, const char *) = "0";
+    for (i = 0; i < l->warm->modules->nelts; i++) {
+        APR_ARRAY_PUSH(argv, const char *) = "-m";
+        APR_ARRAY_PUSH(argv, const char *) =
+            APR_ARRAY_IDX(l->warm->modules, i, const char *);
+    }
+}
+
 /* Words of a launcher's command line: those of its generation, whatever the
  * configuration says by then. The place of its number is still empty. All are
  * copies: a restart may load this module elsewhere, with its literals. */
-static const char **make_argv(const launchers_t *l, const char *path)
+static const char **make_argv(launchers_t *l, const char *path)
 {
     apr_pool_t *p = l->pool;
     apr_array_header_t *argv = apr_array_make(p, 16, sizeof(char *));
@@ -249,6 +286,9 @@ static const char **make_argv(const launchers_t *l, const char *path)
         APR_ARRAY_PUSH(argv, const char *) = "-r";
         APR_ARRAY_PUSH(argv, const char *) = ap_unixd_config.chroot_dir;
     }
+    if (l->warm) {
+        push_warm(l, argv);
+    }
     for (i = 0; i < argv->nelts; i++) {
         word = &APR_ARRAY_IDX(argv, i, const char *);
         *word = apr_pstrdup(p, *word);
@@ -256,6 +296,11 @@ static const char **make_argv(const launchers_t *l, const char *path)
     APR_ARRAY_PUSH(argv, const char *) = NULL;
     return (const char **)argv->elts;
 }
+
+/* Launchers with an interpreter get an environment of their own: a script that
+ * runs in it is not to find httpd's in /proc/self/environ. */
+static const char *const clean_env[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
+                                        NULL};
 
 static apr_status_t spawn(launchers_t *l, int slot)
 {
@@ -269,6 +314,10 @@ static apr_status_t spawn(launchers_t *l, int slot)
     apr_pool_create(&p, conf_pool);
     l->argv[NUMBER_AT] = apr_itoa(p, slot);
     fcntl(l->table, F_SETFD, 0); /* nothing else is started meanwhile */
+    if (l->warm) {
+        fcntl(l->ready_fd, F_SETFD, 0);
+        l->argv[l->cold_at] = l->slot[slot].cold || l->earlier ? "1" : "0";
+    }
     /* One that is told to end before it can listen would leave behind what it
      * is to take over. It inherits this over exec. */
     sigemptyset(&term);
@@ -281,10 +330,11 @@ static apr_status_t spawn(launchers_t *l, int slot)
         (l->identities >= 0 &&
          ((rv = apr_os_file_put(&identities, &l->identities, 0, p)) ||
           (rv = apr_procattr_child_out_set(attr, identities, NULL)))) ||
-        (rv = apr_procattr_cmdtype_set(attr, APR_PROGRAM_ENV)) ||
+        (rv = apr_procattr_cmdtype_set(attr, l->warm ? APR_PROGRAM
+                                                     : APR_PROGRAM_ENV)) ||
         (rv = apr_procattr_error_check_set(attr, 1)) ||
-        (rv = apr_proc_create(&process->proc, l->argv[0], l->argv, NULL, attr,
-                              p))) {
+        (rv = apr_proc_create(&process->proc, l->argv[0], l->argv,
+                              l->warm ? clean_env : NULL, attr, p))) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, ap_server_conf,
                      "can't start the launcher %s", l->argv[0]);
     }
@@ -300,19 +350,45 @@ static apr_status_t spawn(launchers_t *l, int slot)
     }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     fcntl(l->table, F_SETFD, FD_CLOEXEC);
+    if (l->warm) {
+        fcntl(l->ready_fd, F_SETFD, FD_CLOEXEC);
+    }
     l->argv[NUMBER_AT] = "";
     apr_pool_destroy(p);
     return rv;
+}
+
+/* Memory in which launchers say that they have their interpreter. */
+static apr_status_t open_ready(launchers_t *l)
+{
+    size_t size = sizeof(int) * CGI_LAUNCHERS_MAX;
+    void *memory;
+
+    l->ready_fd = memfd_create("cgi-ready", MFD_CLOEXEC);
+    if (l->ready_fd < 0 || ftruncate(l->ready_fd, (off_t)size)) {
+        return errno;
+    }
+    memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, l->ready_fd, 0);
+    if (memory == MAP_FAILED) {
+        return errno;
+    }
+    l->ready = memory;
+    return APR_SUCCESS;
 }
 
 /* Make a queue and the list of scripts. */
 static apr_status_t open_queue(launchers_t *l, const char *path)
 {
     int size = 1024 * 1024;
+    apr_status_t rv;
 
     apr_pool_create(&l->pool, process_pool);
     l->maker = getpid();
     l->table = memfd_create("cgi-scripts", MFD_CLOEXEC);
+    if (l->warm && (rv = open_ready(l)) != APR_SUCCESS) {
+        return rv;
+    }
     l->argv = make_argv(l, path);
     if (l->table < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->queue)) {
@@ -398,6 +474,9 @@ static void heal(launchers_t *l)
     *shut = *l;
     memset(l, 0, sizeof(*l));
     l->n = shut->n;
+    l->warm = shut->warm;
+    l->next_warm = shut->next_warm;
+    shut->next_warm = NULL;
     l->identities = shut->identities < 0
                         ? -1
                         : fcntl(shut->identities, F_DUPFD_CLOEXEC, 0);
@@ -419,9 +498,31 @@ static void heal(launchers_t *l)
     replace_workers();
 }
 
+/* Its interpreter has ended a launcher before it was loaded: another try would
+ * end the same way. The next launcher starts scripts without it. */
+static void give_up_warm(launchers_t *l, int slot, int killed)
+{
+    int was_ready;
+
+    if (!l->warm) {
+        return;
+    }
+    was_ready = __atomic_exchange_n(&l->ready[slot], 0, __ATOMIC_SEQ_CST);
+    if (!was_ready && !killed && !l->slot[slot].cold && !l->earlier) {
+        l->slot[slot].cold = 1;
+        ap_log_error(
+            APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
+            "CGIWarm %s: its launcher ended, or took too long, while "
+            "it loaded the interpreter and its modules; scripts start "
+            "without it until the next restart",
+            l->warm->name);
+    }
+}
+
 /* A launcher died: queued requests wait for the next one. */
 static void restart(launchers_t *l, int slot, int killed)
 {
+    give_up_warm(l, slot, killed);
     if (cgi_clock_now() - l->slot[slot].started >= QUICK_DEATH) {
         l->slot[slot].quick_deaths = l->slot[slot].quick_kills = 0;
     }
@@ -508,6 +609,10 @@ static void start_wanted(launchers_t *l)
 
 static void close_reader(launchers_t *l)
 {
+    if (l && l->warm && l->ready_fd >= 0) {
+        close(l->ready_fd);
+        l->ready_fd = -1;
+    }
     if (l && l->queue[0] >= 0) {
         close(l->queue[0]);
         l->queue[0] = -1;
@@ -547,6 +652,9 @@ static void tend_earlier(void)
             }
         }
         close_reader(l);
+        if (l->ready) {
+            munmap(l->ready, sizeof(int) * CGI_LAUNCHERS_MAX);
+        }
         apr_pool_destroy(l->pool);
         *at = l->next;
         l->next = retained->unused;
@@ -556,9 +664,13 @@ static void tend_earlier(void)
 
 void cgi_launch_monitor(void)
 {
-    heal(launchers);
+    launchers_t *l;
+
+    for (l = launchers; l; l = l->next_warm) {
+        heal(l);
+        start_wanted(l);
+    }
     heal(privileged);
-    start_wanted(launchers);
     start_wanted(privileged);
     if (retained) {
         tend_earlier();
@@ -618,7 +730,7 @@ static apr_status_t forget_launchers(void *unused)
 /* Make a queue and start n launchers that read it. */
 static apr_status_t create(launchers_t **result, apr_pool_t *pconf,
                            server_rec *s, const char *path, int n,
-                           int identities_fd)
+                           int identities_fd, const cgi_warm_t *warm)
 {
     launchers_t *l = new_launchers();
     apr_status_t rv;
@@ -626,6 +738,7 @@ static apr_status_t create(launchers_t **result, apr_pool_t *pconf,
 
     l->n = n;
     l->identities = identities_fd;
+    l->warm = warm;
     rv = open_queue(l, path);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
@@ -669,16 +782,37 @@ static apr_status_t create_privileged(apr_pool_t *pconf, server_rec *s,
                      "can't store the routes' users for the launcher");
         return rv;
     }
-    return create(&privileged, pconf, s, path, 1, fd);
+    return create(&privileged, pconf, s, path, 1, fd, NULL);
+}
+
+/* The launchers of both modules: without an interpreter, and with each. */
+static apr_status_t create_shared(apr_pool_t *pconf, server_rec *s,
+                                  const char *path,
+                                  const apr_array_header_t *warm)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int i, n = cpus < 1                   ? 1
+               : cpus > CGI_LAUNCHERS_MAX ? CGI_LAUNCHERS_MAX
+                                          : (int)cpus;
+    apr_status_t rv = create(&launchers, pconf, s, path, n, -1, NULL);
+    launchers_t **at = rv ? NULL : &launchers->next_warm;
+
+    path = cgi_launch_warm_program(pconf, path);
+    for (i = 0; !rv && warm && i < warm->nelts; i++) {
+        rv = create(at, pconf, s, path, n, -1,
+                    APR_ARRAY_IDX(warm, i, const cgi_warm_t *));
+        at = &(*at)->next_warm;
+    }
+    return rv;
 }
 
 apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
                              const char *path,
-                             const apr_array_header_t *identities)
+                             const apr_array_header_t *identities,
+                             const apr_array_header_t *warm)
 {
     apr_status_t rv = APR_SUCCESS;
     void *shared = NULL;
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
     apr_pool_cleanup_register(pconf, NULL, forget_launchers,
                               apr_pool_cleanup_null);
@@ -689,11 +823,7 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
     retained = ap_retained_data_get(RETAINED_KEY);
     if (!launchers) {
         adopt_earlier(pconf);
-        rv = create(&launchers, pconf, s, path,
-                    cpus < 1                   ? 1
-                    : cpus > CGI_LAUNCHERS_MAX ? CGI_LAUNCHERS_MAX
-                                               : (int)cpus,
-                    -1);
+        rv = create_shared(pconf, s, path, warm);
         apr_pool_userdata_setn(launchers, SHARED_KEY, NULL, pconf);
     }
     if (rv == APR_SUCCESS && identities) {
@@ -707,7 +837,9 @@ void cgi_launch_child_init(void)
     launchers_t *l;
 
     /* The other module's copy may have been here before. */
-    close_reader(launchers);
+    for (l = launchers; l; l = l->next_warm) {
+        close_reader(l);
+    }
     close_reader(privileged);
     for (l = retained ? retained->earlier : NULL; l; l = l->next) {
         close_reader(l);
@@ -769,9 +901,32 @@ static apr_status_t post(const launchers_t *l, void *data, apr_size_t size,
     return enqueue(l, &msg, timeout);
 }
 
+/* The launchers of a CGIWarm, by its number from 1; 0: those without. */
+static const launchers_t *by_number(int warm)
+{
+    const launchers_t *l = launchers;
+
+    while (l && warm-- > 0) {
+        l = l->next_warm;
+    }
+    return l;
+}
+
+int cgi_launch_is_warm(int warm)
+{
+    const launchers_t *l = by_number(warm);
+    int i, ready = 0;
+
+    for (i = 0; l && i < l->n; i++) {
+        ready |= __atomic_load_n(&l->ready[i], __ATOMIC_SEQ_CST);
+    }
+    return ready;
+}
+
 apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
                              const int fds[CGI_FD_MAX],
-                             apr_interval_time_t timeout, apr_pool_t *p)
+                             apr_interval_time_t timeout, int warm,
+                             apr_pool_t *p)
 {
     int all[CGI_FD_MAX];
     unsigned int nfds = CGI_FD_MESSAGE;
@@ -792,19 +947,20 @@ apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = post(request->identity ? privileged : launchers, data, size, all,
-              nfds, timeout);
+    rv = post(request->identity ? privileged : by_number(warm), data, size,
+              all, nfds, timeout);
     if (all[CGI_FD_MESSAGE] >= 0) {
         close(all[CGI_FD_MESSAGE]);
     }
     return rv;
 }
 
-apr_status_t cgi_launch_claim(pid_t pid, unsigned int identity, int control_fd)
+apr_status_t cgi_launch_claim(pid_t pid, unsigned int identity, int warm,
+                              int control_fd)
 {
     cgi_wire_claim_t claim;
 
     cgi_wire_claim(&claim, pid);
-    return post(identity ? privileged : launchers, &claim, sizeof(claim),
+    return post(identity ? privileged : by_number(warm), &claim, sizeof(claim),
                 &control_fd, 1, 0);
 }

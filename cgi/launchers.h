@@ -25,11 +25,21 @@ const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
  * post_config.
  * @param pconf this generation; its launchers live until its workers have gone
  * @param identities of the configuration, or NULL
+ * @param warm interpreters of the configuration, cgi_warm_t *, or NULL
  * @return APR_SUCCESS, or the error, logged
  */
 apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
                              const char *path,
-                             const apr_array_header_t *identities);
+                             const apr_array_header_t *identities,
+                             const apr_array_header_t *warm);
+
+/** The program that has interpreters, beside cgi-launcher. */
+const char *cgi_launch_warm_program(apr_pool_t *p, const char *launcher);
+
+/** Has a launcher of a CGIWarm its interpreter loaded? For workers; a launcher
+ * may end just then, and its scripts start cold.
+ * @param warm number of the CGIWarm, from 1 */
+int cgi_launch_is_warm(int warm);
 
 /** The further groups of a user, as numbers, for an identity.
  * @param user a name the system knows, or NULL
@@ -46,7 +56,8 @@ void cgi_launch_child_init(void);
 void cgi_launch_monitor(void);
 
 /**
- * Queue one script, for the privileged launcher when it has an identity.
+ * Queue one script: for the privileged launcher when it has an identity, for
+ * one with an interpreter when warm is the number of a CGIWarm, not 0.
  * Never blocks for longer than the timeout.
  * @param fds by cgi_wire_fd_e, CGI_FD_CONTROL to CGI_FD_STDERR; they remain
  *        the caller's to close
@@ -57,17 +68,19 @@ void cgi_launch_monitor(void);
  */
 apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
                              const int fds[CGI_FD_MAX],
-                             apr_interval_time_t timeout, apr_pool_t *p);
+                             apr_interval_time_t timeout, int warm,
+                             apr_pool_t *p);
 
 /**
  * A script has lost its launcher: give its lease to the next one. Never
  * blocks.
  * @param identity as in its request
+ * @param warm as it was sent
  * @param control_fd the launcher's end of a new control socket, which remains
  *        the caller's to close
  * @return APR_SUCCESS: it is in the queue
  */
-apr_status_t cgi_launch_claim(pid_t pid, unsigned int identity,
+apr_status_t cgi_launch_claim(pid_t pid, unsigned int identity, int warm,
                               int control_fd);
 
 #endif /* CGI_LAUNCHERS_H */

@@ -51,34 +51,40 @@ int cgi_script_unread(int fd)
 
 int cgi_script_listen(cgi_script_t *script, const cgi_request_t *q)
 {
-    cgi_note_t note;
+    cgi_note_text_t told;
+    const cgi_note_t *note = &told.note;
     int said = 0;
     ssize_t n;
 
     if (script->control_fd < 0) {
         return 0;
     }
-    while ((n = recv(script->control_fd, &note, sizeof(note), MSG_DONTWAIT)) ==
-           (ssize_t)sizeof(note)) {
+    while ((n = recv(script->control_fd, &told, sizeof(told), MSG_DONTWAIT)) >=
+           (ssize_t)sizeof(*note)) {
         script->unclaimed = 0;
-        switch (note.kind) {
+        switch (note->kind) {
         case CGI_NOTE_PROCESS:
-            script->pid = (pid_t)note.value;
+            script->pid = (pid_t)note->value;
             said |= CGI_SAID_PROCESS;
             break;
         case CGI_NOTE_STARTED:
-            script->pid = (pid_t)note.value;
+            script->pid = (pid_t)note->value;
             said |= CGI_SAID_PROCESS | CGI_SAID_STARTED;
             break;
         case CGI_NOTE_FAILED:
-            script->fail_errno = note.value;
-            script->fail_stage = (cgi_stage_e)note.stage;
+            script->fail_errno = note->value;
+            script->fail_stage = (cgi_stage_e)note->stage;
             break;
         case CGI_NOTE_EXITED:
             script->exited = 1;
-            script->status_unknown = note.value == CGI_STATUS_UNKNOWN;
-            script->wait_status = script->status_unknown ? 0 : note.value;
+            script->status_unknown = note->value == CGI_STATUS_UNKNOWN;
+            script->wait_status = script->status_unknown ? 0 : note->value;
             said |= CGI_SAID_EXITED;
+            break;
+        case CGI_NOTE_COLD:
+            ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, q->r,
+                          "%s: not run warm: %.*s", q->options->script,
+                          (int)(n - (ssize_t)sizeof(*note)), told.text);
             break;
         }
     }

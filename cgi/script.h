@@ -26,6 +26,7 @@ typedef struct cgi_script_t {
     int claims;    /* times that its launcher died */
     int unclaimed; /* 1: the next launcher has not answered a claim yet */
     int suexec;    /* 1: suexec starts the script */
+    int warm;      /* number of the CGIWarm whose launchers have it, or 0 */
 } cgi_script_t;
 
 /** What a launcher has said, as bits. */

@@ -24,6 +24,7 @@
 #include "cgi/sandbox.h"
 #include "cgi/script.h"
 #include "cgi/stderrfile.h"
+#include "cgi/warm.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -369,7 +370,9 @@ cgi_outcome_e cgi_script_start(cgi_script_t *script, cgi_request_t *q,
                         "CGISandbox: " CGI_SANDBOX_NO_SUEXEC);
     }
     cgi_sandbox_add(q, &request);
-    rv = cgi_launch_send(&request, theirs, q->r->server->timeout, q->r->pool);
+    script->warm = cgi_warm_choose(script, q, &request);
+    rv = cgi_launch_send(&request, theirs, q->r->server->timeout, script->warm,
+                         q->r->pool);
     close_theirs(theirs, stdin_fd);
     if (rv == E2BIG) {
         return cgi_fail(q, HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, rv,
@@ -391,7 +394,8 @@ int cgi_script_claim(cgi_script_t *script, const cgi_request_t *q)
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
         return 0;
     }
-    rv = cgi_launch_claim(script->pid, q->options->identity, pair[1]);
+    rv = cgi_launch_claim(script->pid, q->options->identity, script->warm,
+                          pair[1]);
     close(pair[1]);
     if (rv != APR_SUCCESS) {
         close(pair[0]);

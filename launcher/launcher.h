@@ -147,6 +147,35 @@ void launcher_sandbox_remove_tmp(const launcher_become_t *who,
 /** Close all descriptors but the standard three. */
 void launcher_close_inherited(void);
 
+/* ---- warm/warm.c, which is in the program cgi-warm only ---- */
+
+typedef struct launcher_warm_t {
+    const char *plugin;  /* shared object; NULL: cgi-launcher */
+    const char *program; /* interpreter */
+    const char **modules;
+    int *ready; /* set while scripts may be sent, for httpd's workers */
+    int cold;   /* 1: the interpreter is not to be tried again */
+} launcher_warm_t;
+
+/** 1: this process has the interpreter, and its children may run scripts. */
+extern int launcher_is_warm;
+
+/** Load the plug-in and serve with it.
+ * @param serve serves until the launcher is to end, and ends it
+ * @return an English phrase: why there is no interpreter */
+const char *launcher_warm_enter(const launcher_warm_t *warm,
+                                void (*serve)(void)) __attribute__((weak));
+
+/** In the child, as the last step instead of execve(): run the script in the
+ * interpreter. Returns when it must be executed after all; the worker knows
+ * why, then. */
+void launcher_warm_become(const cgi_wire_request_t *request, int control_fd)
+    __attribute__((weak));
+
+/** In a child that does not exec: the list of scripts is none of its
+ * business. */
+void launcher_table_forget(void);
+
 /* ---- spawn.c ---- */
 
 /** Who an identity is. @return NULL: 0, or no number of one */

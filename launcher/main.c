@@ -30,6 +30,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -45,6 +46,7 @@
 
 #include "launcher/launcher.h"
 
+/* As the launcher finds it. */
 #define QUEUE_FD 0
 /* Of the privileged launcher: the identities, as a file to read. It stands
  * where stdout would, which a launcher has no use for. */
@@ -112,6 +114,9 @@ static struct {
 static event_e is_queue = IS_QUEUE, is_signal = IS_SIGNAL,
                is_script = IS_SCRIPT;
 static char inline_message[CGI_WIRE_INLINE_MAX];
+static char stderr_buffer[BUFSIZ];
+static int queue_fd = QUEUE_FD;
+static launcher_warm_t warm;
 
 void launcher_die(const char *what)
 {
@@ -206,6 +211,10 @@ static void close_stderr(script_t *script)
     }
     close(script->stderr_fd);
     script->stderr_fd = -1;
+    if (launcher_is_warm) {
+        explicit_bzero(buf, sizeof(buf));
+        explicit_bzero(stderr_buffer, sizeof(stderr_buffer));
+    }
 }
 
 static int is_timed(const script_t *script)
@@ -675,6 +684,14 @@ static int is_given_back(int control_fd)
     return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLHUP);
 }
 
+/* What the next script must not find in the memory that it inherits. */
+static void wipe(void *data, apr_size_t size)
+{
+    if (launcher_is_warm && data) {
+        explicit_bzero(data, size);
+    }
+}
+
 /* What a message needs there is not: it fails, not the launcher. */
 static jmp_buf no_memory;
 
@@ -718,6 +735,9 @@ static __attribute__((noinline)) void handle(apr_size_t size, int nfds,
     else {
         start(&safe, who, fds);
     }
+    if (data != inline_message) {
+        wipe(data, size);
+    }
 }
 
 /* The same. Apart, so that no variable of a caller is lost by the jump.
@@ -748,16 +768,16 @@ static void receive(void)
     ssize_t n;
     int i, nfds;
 
-    n = recvmsg(QUEUE_FD, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    n = recvmsg(queue_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR) {
             launcher_die("reading the queue");
         }
         return;
     }
-    if (n == 0 && has_ended(QUEUE_FD)) {
+    if (n == 0 && has_ended(queue_fd)) {
         /* the last worker of this generation is gone */
-        unwatch(QUEUE_FD);
+        unwatch(queue_fd);
         launcher.queue_open = 0;
         return;
     }
@@ -769,6 +789,7 @@ static void receive(void)
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, ENOMEM,
                       CGI_STAGE_FORK);
     }
+    wipe(inline_message, (apr_size_t)n);
     apr_pool_clear(launcher.message_pool);
     for (i = 0; i < CGI_FD_MAX; i++) {
         if (fds[i] >= 0) {
@@ -793,7 +814,7 @@ static void end_all(void)
         }
     }
     if (launcher.queue_open) {
-        unwatch(QUEUE_FD);
+        unwatch(queue_fd);
         launcher.queue_open = 0;
     }
 }
@@ -955,15 +976,76 @@ void launcher_close_inherited(void)
     }
 }
 
+/* Nothing that an interpreter or its modules do with stdin reaches the queue;
+ * what they print goes to the log. */
+static void move_queue(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    queue_fd = fcntl(QUEUE_FD, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0 || queue_fd < 0 || dup2(fd, 0) < 0 || dup2(2, 1) < 0) {
+        launcher_die("moving the queue");
+    }
+    close(fd);
+}
+
+/* The state that workers read, in memory that httpd's parent has made. */
+static void map_ready(int fd, int number)
+{
+    int *all = mmap(NULL, sizeof(int) * CGI_LAUNCHERS_MAX,
+                    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (all == MAP_FAILED) {
+        launcher_die("reading the warm launchers' state");
+    }
+    warm.ready = &all[number];
+}
+
+static void serve_to_the_end(void)
+{
+    serve();
+    exit(0);
+}
+
+/* While the interpreter starts, nobody takes messages. What waits was sent to
+ * a launcher that has died: it is not to wait any longer. */
+static void drain(void)
+{
+    struct pollfd pfd = {.fd = queue_fd, .events = POLLIN};
+
+    while (launcher.queue_open && poll(&pfd, 1, 0) > 0) {
+        receive();
+    }
+}
+
+/* Serve with an interpreter; come back if there is none. */
+static void serve_warm(void)
+{
+    const char *reason;
+
+    drain();
+    if (!warm.cold && launcher.queue_open &&
+        (reason = launcher_warm_enter(&warm, serve_to_the_end))) {
+        fprintf(stderr, "cgi-warm: CGIWarm %s: %s; scripts start without it\n",
+                warm.program, reason);
+    }
+}
+
 int main(int argc, char *argv[])
 {
     const char *uid = NULL, *root = NULL;
     gid_t groups[GROUPS_MAX];
     int ngroups = 0;
     int c, type = 0, privileged = 0, keep_kill = 0, number = 0, table = -1;
+    int ready = -1, nmodules = 0;
     socklen_t len = sizeof(type);
 
-    while ((c = getopt(argc, argv, "ikn:u:g:r:t:w:")) != -1) {
+    warm.modules = calloc((size_t)argc + 1, sizeof(*warm.modules));
+    if (!warm.modules) {
+        launcher_die("starting");
+    }
+
+    while ((c = getopt(argc, argv, "ikn:u:g:r:t:w:c:m:p:s:x:")) != -1) {
         switch (c) {
         case 'i':
             privileged = 1;
@@ -991,6 +1073,21 @@ int main(int argc, char *argv[])
         case 'r':
             root = optarg;
             break;
+        case 'c':
+            warm.cold = atoi(optarg);
+            break;
+        case 'm':
+            warm.modules[nmodules++] = optarg;
+            break;
+        case 'p':
+            warm.plugin = optarg;
+            break;
+        case 's':
+            ready = atoi(optarg);
+            break;
+        case 'x':
+            warm.program = optarg;
+            break;
         default:
             return 2;
         }
@@ -1000,12 +1097,20 @@ int main(int argc, char *argv[])
         fprintf(stderr, "cgi-launcher is started by httpd, not by hand\n");
         return 2;
     }
-    if (number < 0 || number >= CGI_LAUNCHERS_MAX) {
+    if (number < 0 || number >= CGI_LAUNCHERS_MAX ||
+        (warm.plugin &&
+         (!launcher_warm_enter || !warm.program || ready < 0 || privileged))) {
         return 2;
+    }
+    if (warm.plugin) {
+        map_ready(ready, number);
     }
     launcher_table_open(table, number);
     launcher_close_inherited();
     fcntl(QUEUE_FD, F_SETFD, FD_CLOEXEC);
+    if (warm.plugin) {
+        move_queue();
+    }
     /* Ctrl-C at a terminal is for httpd's parent only; and no script of
      * another user is to type on the terminal of root. */
     setsid();
@@ -1015,7 +1120,8 @@ int main(int argc, char *argv[])
     if (privileged) {
         launcher_wall_in();
     }
-    setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* lines of scripts go there, too */
+    setvbuf(stderr, stderr_buffer, _IOLBF,
+            sizeof(stderr_buffer)); /* lines of scripts go there, too */
 
     apr_initialize();
     apr_pool_create(&launcher.pool, NULL);
@@ -1037,11 +1143,14 @@ int main(int argc, char *argv[])
     }
     reset_signals();
     /* One message is to wake one launcher, not all that read the queue. */
-    if (watch(QUEUE_FD, EPOLLIN | EPOLLEXCLUSIVE, &is_queue)) {
+    if (watch(queue_fd, EPOLLIN | EPOLLEXCLUSIVE, &is_queue)) {
         launcher_die("watching the queue");
     }
     launcher.queue_open = 1;
     take_over();
+    if (warm.plugin) {
+        serve_warm();
+    }
     serve();
     return 0;
 }

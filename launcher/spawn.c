@@ -30,6 +30,8 @@
 static launcher_become_t *become_list;
 static int nbecome;
 
+int launcher_is_warm;
+
 static struct rlimit nofile; /* as inherited, given on to scripts */
 static int nofile_raised;
 
@@ -189,6 +191,9 @@ static void run_child(const cgi_wire_request_t *request,
     /* Said by the script's own process: once it runs, its worker knows of it
      * whatever becomes of the launcher. */
     launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_PROCESS, getpid(), 0);
+    if (launcher_is_warm) {
+        launcher_warm_become(request, fds[CGI_FD_CONTROL]);
+    }
     execve(request->path, (char *const *)request->argv,
            (char *const *)request->env);
     child_fails(fds, CGI_STAGE_EXEC);
@@ -396,6 +401,29 @@ static int run_forked(void *data)
     return 127;
 }
 
+/* A child that goes on with our memory: the C library must know that it is
+ * one, and so must the interpreter's libraries (pthread_atfork). fork() can't
+ * write the number into the list; the child does so before it is a script. */
+static apr_status_t make_warm(pid_t *pid, const cgi_wire_request_t *request,
+                              const int fds[CGI_FD_MAX])
+{
+    pid_t launcher = getpid(), child = fork();
+
+    if (child < 0) {
+        return errno;
+    }
+    if (!child) {
+        *pid = getpid();
+        if (getppid() != launcher) {
+            *pid = 0; /* the next launcher may have read the list already */
+            _exit(127);
+        }
+        run_child(request, NULL, fds);
+    }
+    *pid = child;
+    return APR_SUCCESS;
+}
+
 apr_status_t launcher_make_process(pid_t *pid,
                                    const cgi_wire_request_t *request,
                                    const launcher_become_t *who,
@@ -405,6 +433,9 @@ apr_status_t launcher_make_process(pid_t *pid,
     borrowed_t b = {request, who, fds, 0};
     int made;
 
+    if (launcher_is_warm) {
+        return make_warm(pid, request, fds);
+    }
     if (!who && !request->limits && !request->sandbox &&
         launcher_now() >= no_lending_until) {
         made = start_borrower(pid, request, fds);

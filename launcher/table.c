@@ -53,6 +53,12 @@ void launcher_table_open(int fd, int number)
     }
 }
 
+void launcher_table_forget(void)
+{
+    (void)munmap(parts, sizeof(part_t) * CGI_LAUNCHERS_MAX);
+    parts = NULL;
+}
+
 launcher_entry_t *launcher_table_add(pid_t worker, unsigned int kill_ms)
 {
     static pid_t session;

@@ -10,7 +10,7 @@ use CGITest::Files;
 
 chdir Apache::Test::vars('top_dir') or die;
 my @pages = glob 'README.md CONTRIBUTING.md doc/*.md';
-plan tests => 7 + @pages;
+plan tests => 9 + @pages;
 sub text { return join '', map { read_file($_) } @_ }
 
 my $source = text(glob('*.c cgi/*.[ch] cgiroute/*.c runscripts/*.c'));
@@ -51,6 +51,12 @@ my $others = text(grep { $_ ne 'doc/directives.md' } glob 'doc/*.md');
         qw(Description Syntax Default Context Module);
 } @engine;
 ok t_cmp("@missing", '', 'doc/directives.md');
+
+# SECURITY.md names tests, and all of them exist.
+my @named = text('doc/SECURITY.md') =~ m{`((?:t|fuzz)/[\w./]+)`}g;
+ok(@named >= 30);
+@missing = grep { !-f } @named;
+ok t_cmp("@missing", '', 'tests in doc/SECURITY.md');
 
 # A link leads to a file, and with "#" to a section of it.
 sub anchor {

@@ -155,7 +155,8 @@ for my $name ('plain', 'box') {
 my %plain = results(ask('/plain/attempts', timeout => 120)->body);
 is($plain{$_}, 'done', "without net=: $_")
     for qw(tcp tcp-listen udp unix netlink);
-is($plain{abstract}, 'Operation not permitted', 'but no abstract socket');
+is($plain{$_}, 'Operation not permitted', "but not: $_")
+    for qw(abstract abstract-datagram);
 
 is(sh('state', "cd $root/state && echo new >file && mkdir d && mv file d/f"
     . ' && cat d/f && ln d/f g && ln -s g h && mkfifo p && rm -r d h p'
@@ -195,7 +196,7 @@ is(sh('port', sprintf $connect, join ' ', map { $_->sockport } @listen,
     $prey->{tcp}), "yes\nyes\nPermission denied\n", 'net=PORT,PORT');
 my %port = results(ask('/port/attempts', timeout => 120)->body);
 is($port{$_}, refused($port{$_}), "net=PORT: $_ is refused")
-    for qw(tcp tcp-listen mptcp abstract);
+    for qw(tcp tcp-listen mptcp abstract abstract-datagram);
 is($port{'tcp-fast-open'}, 'Operation not supported', 'nor TCP fast open');
 is($port{udp}, 'done', 'UDP is there, for names');
 
@@ -266,9 +267,14 @@ is_gone($tag, 10, 'its client has gone: it ends');
 ok(wait_until(5, sub { !-e $dir }), 'and its directory');
 
 ($c, $tag, $dir) = running();
-kill 'KILL', $s->launchers;
-wait_until(10, sub { scalar $s->launchers });
-sleep 1;    # its worker has claimed it
+my @killed = $s->launchers;
+kill 'KILL', @killed;
+# others are there, and the worker has claimed its script
+wait_until(10, sub {
+    my %new = map { $_ => 1 } $s->launchers;
+    return %new && !grep { $new{$_} } @killed;
+});
+sleep 1;
 $c->abort;
 is_gone($tag, 20, 'launchers killed, the client leaves: it ends');
 ok(wait_until(10, sub { !-e $dir }), 'the next launcher removes its directory');

@@ -308,8 +308,30 @@ static int survive(cgi_board_t *b)
     return 0;
 }
 
+/* A text without an end. */
+static int endless(cgi_board_t *b)
+{
+    static const char needle[] = "/needle";
+    const unsigned char *memory = (const unsigned char *)cgi_board_pulse(b);
+    cgi_board_request_t *r;
+    cgi_board_place_t place;
+    int i, n, found = 0;
+
+    begin(b, &place, needle);
+    for (i = 0; i < 30000; i++) {
+        if (!memcmp(memory + i, needle, sizeof(needle))) {
+            memset((unsigned char *)memory + i, 'x', CGI_BOARD_NAME);
+            found = 1;
+        }
+    }
+    r = requests(b, &n);
+    return !(found && n == 1 && strlen(r->script) == CGI_BOARD_NAME - 1);
+}
+
 static void test_hostile(void)
 {
+    tap_ok(in_worker(endless, make(64, 32, 8)) == 0,
+           "a text without an end has one");
     tap_ok(in_worker(survive, make(64, 32, 8)) == 0,
            "nonsense in the memory harms nobody who reads it");
 }

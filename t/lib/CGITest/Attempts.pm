@@ -10,7 +10,6 @@ use Exporter 'import';
 use File::Path qw(make_path);
 use IO::Socket::INET;
 use IO::Socket::UNIX;
-use POSIX ();
 use Socket;
 use CGITest::Proc qw(slurp);
 
@@ -25,15 +24,16 @@ sub prey {
     make_path($prey{below});
     reset_files(\%prey);
     pipe my $in, my $out or die "pipe: $!";
+    my $test = $$;
     $prey{pid} = fork;
     die "fork: $!" unless defined $prey{pid};
     if (!$prey{pid}) {
-        # It ends with the test, however that ends.
-        open STDIN, '<&', $in;
-        open $_, '>', '/dev/null' for \*STDOUT, \*STDERR;
-        exec 'cat' or POSIX::_exit(1);
+        # ends with the test, and holds nothing of it
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', '/dev/null';
+        open STDERR, '>', '/dev/null';
+        exec $^X, '-e', 'sleep 1 while getppid == $ARGV[0]', $test or exit 1;
     }
-    $prey{alive} = $out;
     $prey{tcp} = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 50)
         or die "tcp: $!";
     $prey{udp} = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
@@ -45,7 +45,9 @@ sub prey {
     socket my $abstract, PF_UNIX, SOCK_STREAM, 0 or die "socket: $!";
     bind $abstract, pack 'S a*', AF_UNIX, "\0$prey{name}" or die "bind: $!";
     listen $abstract, 50;
-    $prey{abstract} = $abstract;
+    socket my $datagrams, PF_UNIX, SOCK_DGRAM, 0 or die "socket: $!";
+    bind $datagrams, pack 'S a*', AF_UNIX, "\0$prey{name}-d" or die "bind: $!";
+    @prey{qw(abstract datagrams)} = ($abstract, $datagrams);
     return \%prey;
 }
 
@@ -257,9 +259,9 @@ my @tries = (
     'unix' => sub { connects(PF_UNIX, pack_sockaddr_un('@dir@/socket')) },
     'abstract' => sub {
         connects(PF_UNIX, pack 'S a*', AF_UNIX, "\0@name@") },
-    'abstract-pair' => sub {    # from a datagram socket
+    'abstract-datagram' => sub {
         socket my $s, PF_UNIX, SOCK_DGRAM, 0 or return 0;
-        send $s, 'x', 0, pack 'S a*', AF_UNIX, "\0@name@" or $!{ECONNREFUSED} },
+        send $s, 'x', 0, pack 'S a*', AF_UNIX, "\0@name@-d" },
     'netlink' => sub { socket my $s, 16, SOCK_RAW, 0 },
     # programs out of nothing
     'memfd-exec' => sub {

@@ -1,0 +1,41 @@
+# sanitize: no
+# A Python script can't tell whether it runs in an interpreter that was there
+# before it, or in one that was started for it.
+use strict;
+use warnings;
+use Test::More;
+use CGITest;
+use CGITest::Server;
+use Warm;
+
+my $build = CGITest::Server::build_dir();
+plan skip_all => 'built without libpython'
+    unless -e "$build/cgi-warm-python.so";
+
+my @cases = Warm::cases("$CGITest::Server::t/warm/python.cases",
+    '#!/usr/bin/python3', 'print("Content-Type: text/plain\n")');
+my $ready = {name => 'ready', file => {}, text => "#!/usr/bin/python3\n"
+    . qq(import os\nprint("Content-Type: text/plain\\n")\n)
+    . "print(os.readlink('/proc/self/exe'))\n"};
+my $s = start_three(
+    'CGIWarm python3 json html datetime sqlite3 email.message http.cookies logging '
+    . "cgi imp\nCGIWarm python3 threading random tempfile subprocess uuid "
+    . 'multiprocessing asyncio concurrent.futures inspect ctypes resource secrets',
+    [$ready, @cases], sub {
+        my ($server) = @_;
+        my $dir = $server->root . '/htdocs/s';
+        rename "$dir/path_link/run.doit", "$dir/path_link/real.py" or die;
+        symlink 'real.py', "$dir/path_link/run.doit" or die;
+        chmod 0644, "$dir/not_executable/run.doit" or die;
+        # a zip archive that says "archive", behind a first line
+        system('/usr/bin/python3', '-c', <<'END', "$dir/archive/run.doit") and die;
+import sys, zipfile
+with open(sys.argv[1], 'wb') as f:
+    f.write(b'#!/usr/bin/python3\n')
+    with zipfile.ZipFile(f, 'w') as z:
+        z.writestr('__main__.py', 'print("Content-Type: text/plain\\n\\narchive", __name__)')
+END
+    });
+cmp_ok(scalar(@cases), '>=', 60, 'enough cases');
+compare_all($s, @cases);
+done_testing();

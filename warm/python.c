@@ -1,0 +1,819 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The plug-in for Python: libpython with modules loaded, and the steps by
+ * which a copy of it becomes what "python3 script" would be. CPython's own
+ * are in Modules/main.c, Python/pylifecycle.c and Python/pythonrun.c.
+ */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "warm/plugin.h"
+
+/* What must be the same in the program that scripts name. */
+#define FACTS                                                                 \
+    "import sys; print(ascii((sys.version, sys.prefix, sys.exec_prefix, "     \
+    "sys.base_prefix, sys.path[%d:], sys.flags, sys.stdin.encoding, "         \
+    "sys.stdin.errors, sys.getfilesystemencoding())))"
+
+/* Run once, in a namespace of its own. A module that warns when it is loaded
+ * must warn each script: it is forgotten, what it has loaded is not. What a
+ * script's own directory may not hold: names that it would take the place of.
+ */
+static const char preload_source[] =
+    "import sys\n"
+    "def preload(names):\n"
+    "    always = {n.partition('.')[0] for n in sys.modules}\n"
+    "    import _imp, gc, importlib, warnings\n"
+    "    noisy = set()\n"
+    "    def note(*a, **k):\n"
+    "        f = sys._getframe(1)\n"
+    "        while f and f.f_code.co_name != '<module>':\n"
+    "            f = f.f_back\n"
+    "        if f:\n"
+    "            noisy.add(f.f_globals.get('__name__'))\n"
+    "    with warnings.catch_warnings():\n"
+    "        warnings.simplefilter('always')\n"
+    "        warnings.showwarning = note\n"
+    "        for n in names:\n"
+    "            importlib.import_module(n)\n"
+    "    for n in noisy & sys.modules.keys():\n"
+    "        m = sys.modules[n]\n"
+    "        if not any(m is v for o in list(sys.modules.values())\n"
+    "                   if o is not m and o.__name__ != n.rpartition('.')[0]\n"
+    "                   for v in list(getattr(o, '__dict__', {}).values())):\n"
+    "            del sys.modules[n]\n"
+    "            parent, _, child = n.rpartition('.')\n"
+    "            if parent in sys.modules:\n"
+    "                vars(sys.modules[parent]).pop(child, None)\n"
+    "    for s in sys.stdout, sys.stderr:\n"
+    "        s.flush()\n"
+    "    return {t for t in {n.partition('.')[0] for n in sys.modules} - "
+    "always\n"
+    "            if t not in sys.builtin_module_names\n"
+    "            and not _imp.is_frozen(t)}\n";
+
+/* These tell an interpreter, or the libraries that it has loaded, what to do
+ * at their start. */
+static const char *const early[] = {"PYTHON",
+                                    "LC_",
+                                    "LANG",
+                                    "LD_",
+                                    "GLIBC_",
+                                    "MALLOC_",
+                                    "HOME=",
+                                    "OPENSSL_",
+                                    "LOCPATH=",
+                                    "NLSPATH=",
+                                    "GCONV_PATH=",
+                                    "TZDIR=",
+                                    "SSLKEYLOGFILE=",
+                                    "OMP_",
+                                    "OPENBLAS_",
+                                    "__PYVENV_LAUNCHER__=",
+                                    NULL};
+
+static char facts[16384]; /* of the interpreter that scripts name */
+static char coerced[64];  /* LC_CTYPE, if the start has set it (PEP 538) */
+static PyObject *guarded; /* set of names: see preload_source */
+static PyObject *loaded;  /* copy of sys.modules before any script */
+static PyObject *io, *atexit_module, *gc;
+static PyObject *buffers[3]; /* below sys.stdin, stdout and stderr */
+static int is_script;
+
+/* ---- start ---- */
+
+/* Ask the program itself. @return 0: it did not answer */
+static int ask_program(const char *program)
+{
+    char code[sizeof(FACTS) + 8];
+    int pair[2], status;
+    size_t len = 0;
+    ssize_t n;
+    pid_t pid;
+
+    snprintf(code, sizeof(code), FACTS, 1); /* the first is -c's */
+    if (pipe(pair) || (pid = fork()) < 0) {
+        return 0;
+    }
+    if (!pid) {
+        dup2(pair[1], 1);
+        close(pair[0]);
+        close(pair[1]);
+        execl(program, program, "-c", code, (char *)NULL);
+        _exit(127);
+    }
+    close(pair[1]);
+    while (len < sizeof(facts) - 1 &&
+           (n = read(pair[0], facts + len, sizeof(facts) - 1 - len)) > 0) {
+        len += (size_t)n;
+    }
+    facts[len] = '\0';
+    close(pair[0]);
+    return waitpid(pid, &status, 0) == pid && !status && len;
+}
+
+static const char *start_python(const char *program)
+{
+    PyPreConfig preconfig;
+    PyConfig config;
+    PyStatus status;
+
+    PyPreConfig_InitPythonConfig(&preconfig);
+    preconfig.parse_argv = 0;
+    status = Py_PreInitialize(&preconfig);
+    if (PyStatus_Exception(status)) {
+        return status.err_msg;
+    }
+    PyConfig_InitPythonConfig(&config);
+    config.parse_argv = 0;
+    status = PyConfig_SetBytesString(&config, &config.program_name, program);
+    if (!PyStatus_Exception(status)) {
+        status = Py_InitializeFromConfig(&config);
+    }
+    PyConfig_Clear(&config);
+    return PyStatus_Exception(status) ? status.err_msg : NULL;
+}
+
+/* Is libpython, started like this, what the program is? */
+static int is_same(void)
+{
+    static const char same[] =
+        "import sys\n"
+        "def same(told):\n"
+        "    return told == ascii((sys.version, sys.prefix, "
+        "sys.exec_prefix, sys.base_prefix, sys.path, sys.flags, "
+        "sys.stdin.encoding, sys.stdin.errors, "
+        "sys.getfilesystemencoding())) + '\\n'\n";
+    PyObject *names = PyDict_New(), *result = NULL;
+    int yes;
+
+    PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins());
+    Py_XDECREF(PyRun_String(same, Py_file_input, names, names));
+    if (PyDict_GetItemString(names, "same")) {
+        result = PyObject_CallFunction(PyDict_GetItemString(names, "same"),
+                                       "s", facts);
+    }
+    yes = result == Py_True;
+    Py_XDECREF(result);
+    Py_DECREF(names);
+    PyErr_Clear();
+    return yes;
+}
+
+/* What went wrong in Python, in one line. */
+static const char *what_failed(void)
+{
+    static char text[512];
+    PyObject *type, *value, *traceback, *string;
+    const char *name;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    string = value ? PyObject_Str(value) : NULL;
+    name = type && PyType_Check(type) ? ((PyTypeObject *)type)->tp_name : "";
+    snprintf(text, sizeof(text), "its modules can't be loaded: %s: %s", name,
+             string && PyUnicode_AsUTF8(string) ? PyUnicode_AsUTF8(string)
+                                                : "");
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+static const char *load(const char *const *modules)
+{
+    PyObject *names = PyDict_New(), *list = PyList_New(0), *name;
+
+    for (; *modules; modules++) {
+        name = PyUnicode_DecodeFSDefault(*modules);
+        if (!name || PyList_Append(list, name)) {
+            return what_failed();
+        }
+        Py_DECREF(name);
+    }
+    PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins());
+    Py_XDECREF(PyRun_String(preload_source, Py_file_input, names, names));
+    if (!PyErr_Occurred()) {
+        guarded = PyObject_CallFunction(PyDict_GetItemString(names, "preload"),
+                                        "O", list);
+    }
+    Py_DECREF(list);
+    Py_DECREF(names);
+    if (!guarded) {
+        return what_failed();
+    }
+    io = PyImport_ImportModule("io");
+    atexit_module = PyImport_ImportModule("atexit");
+    loaded = PyDict_Copy(PyImport_GetModuleDict());
+    if (!loaded || PyDict_DelItemString(loaded, "__main__")) {
+        return what_failed();
+    }
+    gc = PyImport_ImportModule("gc");
+    if (io && atexit_module && loaded && gc) {
+        /* What is here now is never looked at again, nor written to. */
+        PyGC_Collect();
+        Py_XDECREF(PyObject_CallMethod(gc, "freeze", NULL));
+    }
+    return PyErr_Occurred() ? what_failed() : NULL;
+}
+
+static void before_fork(void)
+{
+    if (!is_script) {
+        PyOS_BeforeFork();
+    }
+}
+
+static void after_fork(void)
+{
+    if (!is_script) {
+        PyOS_AfterFork_Parent();
+    }
+}
+
+/* A script's os.fork() calls these itself. */
+static void in_child(void)
+{
+    if (!is_script) {
+        is_script = 1;
+        PyOS_AfterFork_Child();
+    }
+}
+
+/* ---- may it? ---- */
+
+/* Does the script's directory have a module of a name that is loaded? */
+static int is_guarded_there(const char *path)
+{
+    char real[PATH_MAX], *slash;
+    const struct dirent *entry;
+    PyObject *name;
+    int found = 0;
+    DIR *dir;
+
+    if (!PySet_Size(guarded) || !realpath(path, real)) {
+        return 0;
+    }
+    slash = strrchr(real, '/');
+    slash[slash == real] = '\0';
+    if (!(dir = opendir(real))) {
+        return 0; /* Python does not look into such a directory either */
+    }
+    while (!found && (entry = readdir(dir))) {
+        name = PyUnicode_DecodeFSDefaultAndSize(
+            entry->d_name, (Py_ssize_t)strcspn(entry->d_name, "."));
+        found = name && PySet_Contains(guarded, name) > 0;
+        Py_XDECREF(name);
+    }
+    closedir(dir);
+    PyErr_Clear();
+    return found;
+}
+
+static int is_unbuffered(const cgi_warm_script_t *script)
+{
+    int i, yes = 0;
+
+    for (i = 1; i < script->script_at; i++) {
+        yes |= !strcmp(script->argv[i], "-u");
+    }
+    return yes;
+}
+
+static const char *check(const cgi_warm_script_t *script)
+{
+    const char *path = script->argv[script->script_at];
+    const char *const *env;
+    PyObject *importer, *name;
+    int i, is_archive;
+
+    for (i = 1; i < script->script_at; i++) {
+        if (strcmp(script->argv[i], "-u")) {
+            return "it gives Python another option than -u";
+        }
+    }
+    for (env = script->env; *env; env++) {
+        for (i = 0; early[i]; i++) {
+            if (!strncmp(*env, early[i], strlen(early[i]))) {
+                return "its environment has a variable that counts at the "
+                       "start of Python";
+            }
+        }
+    }
+    if (is_guarded_there(path)) {
+        return "a file beside it has the name of a loaded module";
+    }
+    name = PyUnicode_DecodeFSDefault(path);
+    importer = name ? PyImport_GetImporter(name) : NULL;
+    is_archive = importer != Py_None; /* a zip file with a first line */
+    Py_XDECREF(importer);
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return is_archive ? "it is an archive" : NULL;
+}
+
+/* ---- become the script ---- */
+
+/* Nothing may fail here but for want of memory. */
+static void must(int ok)
+{
+    if (!ok) {
+        PyErr_Print();
+        _exit(1);
+    }
+}
+
+/* Set an attribute of sys, and let go of the value. */
+static void set_sys(const char *name, PyObject *value)
+{
+    must(value && !PySys_SetObject(name, value));
+    Py_DECREF(value);
+}
+
+static PyObject *list_of(const char *const *strings)
+{
+    PyObject *list = PyList_New(0), *word;
+
+    for (; *strings; strings++) {
+        word = PyUnicode_DecodeFSDefault(*strings);
+        must(word && !PyList_Append(list, word));
+        Py_DECREF(word);
+    }
+    return list;
+}
+
+/* posix.environ, and the mapping that os.environ and os.environb share. */
+static void set_environment(void)
+{
+    PyObject *posix = PyImport_ImportModule("posix");
+    PyObject *os = PyImport_ImportModule("os");
+    PyObject *first = PyObject_GetAttrString(posix, "environ");
+    PyObject *mapping = PyObject_GetAttrString(os, "environ");
+    PyObject *second = PyObject_GetAttrString(mapping, "_data");
+    PyObject *key, *value;
+    char **at;
+    const char *equals;
+
+    must(first && second);
+    PyDict_Clear(first);
+    PyDict_Clear(second);
+    for (at = environ; *at; at++) {
+        if (!(equals = strchr(*at, '='))) {
+            continue;
+        }
+        key = PyBytes_FromStringAndSize(*at, (Py_ssize_t)(equals - *at));
+        value = PyBytes_FromString(equals + 1);
+        must(key && value && PyDict_SetDefault(first, key, value) &&
+             PyDict_SetDefault(second, key, value));
+        Py_DECREF(key);
+        Py_DECREF(value);
+    }
+    Py_DECREF(second);
+    Py_DECREF(mapping);
+    Py_DECREF(first);
+    Py_DECREF(os);
+    Py_DECREF(posix);
+}
+
+/* create_stdio(): the same object, which a module may have kept, on what is
+ * this descriptor now. */
+static void reopen(const char *name, int fd, int unbuffered)
+{
+    PyObject *stream = PySys_GetObject(name), *result, *raw, *label;
+    PyObject *encoding, *errors, *buffer, *tty;
+    int direct = unbuffered && fd > 0;
+    char text[16];
+
+    must(stream != NULL);
+    encoding = PyObject_GetAttrString(stream, "encoding");
+    errors = PyObject_GetAttrString(stream, "errors");
+    buffer = PyObject_CallMethod(io, "open", "isiOOOO", fd, fd ? "wb" : "rb",
+                                 direct ? 0 : -1, Py_None, Py_None, Py_None,
+                                 Py_False);
+    must(encoding && errors && buffer);
+    raw = direct ? Py_NewRef(buffer) : PyObject_GetAttrString(buffer, "raw");
+    snprintf(text, sizeof(text), "<%s>", name);
+    label = PyUnicode_FromString(text);
+    must(raw && label && !PyObject_SetAttrString(raw, "name", label));
+    tty = PyObject_CallMethod(raw, "isatty", NULL);
+    must(tty != NULL);
+    result = PyObject_CallMethod(
+        stream, "__init__", "OOOsOO", buffer, encoding, errors, "\n",
+        !unbuffered && (fd == 2 || tty == Py_True) ? Py_True : Py_False,
+        unbuffered ? Py_True : Py_False);
+    must(result != NULL);
+    Py_DECREF(result);
+    Py_DECREF(tty);
+    Py_DECREF(label);
+    Py_DECREF(raw);
+    buffers[fd] = buffer;
+    Py_DECREF(errors);
+    Py_DECREF(encoding);
+}
+
+/* sys.path[0] is the directory of what the script's name leads to. */
+static void set_path(const char *path)
+{
+    PyObject *list = PySys_GetObject("path"), *dir;
+    char real[PATH_MAX], *slash;
+
+    if (!realpath(path, real)) {
+        snprintf(real, sizeof(real), "%s", path);
+    }
+    slash = strrchr(real, '/');
+    slash[slash == real] = '\0';
+    dir = PyUnicode_DecodeFSDefault(real);
+    must(list && dir && !PyList_Insert(list, 0, dir));
+    Py_DECREF(dir);
+}
+
+/* What a module has remembered of the launcher's process. */
+static void update_modules(void)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *time = PyDict_GetItemString(modules, "time");
+    PyObject *threading = PyDict_GetItemString(modules, "threading"), *main;
+
+    if (time) {
+        Py_XDECREF(PyObject_CallMethod(time, "tzset", NULL));
+    }
+    if (threading) {
+        main = PyObject_CallMethod(threading, "main_thread", NULL);
+        if (main) {
+            Py_XDECREF(PyObject_CallMethod(main, "_set_native_id", NULL));
+        }
+        Py_XDECREF(main);
+    }
+    PyErr_Clear();
+}
+
+static void become(const cgi_warm_script_t *script)
+{
+    int unbuffered = is_unbuffered(script);
+    PyObject *executable = PyUnicode_DecodeFSDefault(script->program);
+
+    if (*coerced) {
+        setenv("LC_CTYPE", coerced, 1);
+    }
+    tzset();
+    set_environment();
+    if (unbuffered) {
+        setvbuf(stdin, NULL, _IONBF, BUFSIZ);
+        setvbuf(stdout, NULL, _IONBF, BUFSIZ);
+        setvbuf(stderr, NULL, _IONBF, BUFSIZ);
+    }
+    reopen("stdin", 0, unbuffered);
+    reopen("stdout", 1, unbuffered);
+    reopen("stderr", 2, unbuffered);
+    set_sys("argv", list_of(script->argv + script->script_at));
+    set_sys("orig_argv", list_of(script->argv));
+    must(executable && !PySys_SetObject("_base_executable", executable));
+    set_sys("executable", executable);
+    set_path(script->argv[script->script_at]);
+    update_modules();
+}
+
+/* ---- run, and end as Py_RunMain() does ---- */
+
+static void unraisable(PyObject *where)
+{
+    if (PyErr_Occurred()) {
+        PyErr_WriteUnraisable(where);
+    }
+}
+
+/* @param last 1: it is too late for complaints
+ * @return -1: what was printed can't be written */
+static int flush_streams(int last)
+{
+    static const char *const names[] = {"stdout", "stderr"};
+    PyObject *stream, *closed, *result;
+    int i, status = 0, is_closed;
+
+    for (i = 0; i < 2; i++) {
+        stream = PySys_GetObject(names[i]);
+        if (!stream || stream == Py_None) {
+            continue;
+        }
+        closed = PyObject_GetAttrString(stream, "closed");
+        is_closed = closed ? PyObject_IsTrue(closed) : 0;
+        Py_XDECREF(closed);
+        PyErr_Clear();
+        if (is_closed > 0) {
+            continue;
+        }
+        result = PyObject_CallMethod(stream, "flush", NULL);
+        if (!result) {
+            if (i == 0 && !last) {
+                PyErr_WriteUnraisable(stream);
+            }
+            PyErr_Clear();
+            status = -1;
+        }
+        Py_XDECREF(result);
+    }
+    return status;
+}
+
+static void clear_module(PyObject *module)
+{
+    PyObject *names = PyModule_Check(module) ? PyModule_GetDict(module) : NULL;
+    PyObject *key, *value;
+    Py_ssize_t at;
+    int pass, is_private;
+
+    for (pass = 0; names && pass < 2; pass++) {
+        for (at = 0; PyDict_Next(names, &at, &key, &value);) {
+            if (value == Py_None || !PyUnicode_Check(key)) {
+                continue;
+            }
+            is_private = PyUnicode_GET_LENGTH(key) > 0 &&
+                         PyUnicode_READ_CHAR(key, 0) == '_' &&
+                         (PyUnicode_GET_LENGTH(key) < 2 ||
+                          PyUnicode_READ_CHAR(key, 1) != '_');
+            if (pass ? PyUnicode_CompareWithASCIIString(key, "__builtins__")
+                     : is_private) {
+                PyDict_SetItem(names, key, Py_None);
+            }
+        }
+    }
+}
+
+/* finalize_modules(), for those that are the script's. Objects of the others
+ * would only be written to, page by page. */
+static void clear_modules(void)
+{
+    static const char *const gone[] = {"path",
+                                       "argv",
+                                       "ps1",
+                                       "ps2",
+                                       "last_type",
+                                       "last_value",
+                                       "last_traceback",
+                                       "path_hooks",
+                                       "path_importer_cache",
+                                       "meta_path",
+                                       "__interactivehook__",
+                                       NULL};
+    static const char *const files[] = {"stdin", "stdout", "stderr", NULL};
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *names = PyDict_Keys(modules), *left = PyList_New(0);
+    PyObject *name, *module, *weak;
+    char original[16];
+    Py_ssize_t i;
+    int is_main;
+
+    PyDict_SetItemString(PyEval_GetBuiltins(), "_", Py_None);
+    for (i = 0; gone[i]; i++) {
+        PySys_SetObject(gone[i], Py_None);
+    }
+    for (i = 0; files[i]; i++) {
+        snprintf(original, sizeof(original), "__%s__", files[i]);
+        module = PySys_GetObject(original);
+        PySys_SetObject(files[i], module ? module : Py_None);
+    }
+    for (i = 0; names && left && i < PyList_GET_SIZE(names); i++) {
+        name = PyList_GET_ITEM(names, i);
+        is_main = PyUnicode_Check(name) &&
+                  !PyUnicode_CompareWithASCIIString(name, "__main__");
+        module = PyDict_GetItem(modules, name);
+        if (!module || (!is_main && PyDict_Contains(loaded, name) > 0)) {
+            continue;
+        }
+        weak = PyModule_Check(module) ? PyWeakref_NewRef(module, NULL) : NULL;
+        if (weak) {
+            PyList_Append(left, weak);
+            Py_DECREF(weak);
+        }
+        PyDict_SetItem(modules, name, Py_None);
+        PyErr_Clear();
+    }
+    PyDict_Clear(modules); /* nothing can be imported any more */
+    PyGC_Collect();
+    for (i = left ? PyList_GET_SIZE(left) : 0; i-- > 0;) {
+        module = PyWeakref_GetObject(PyList_GET_ITEM(left, i));
+        if (module && module != Py_None) {
+            Py_INCREF(module);
+            clear_module(module);
+            Py_DECREF(module);
+        }
+    }
+    PyGC_Collect();
+}
+
+static int is_standard(const PyObject *object)
+{
+    PyObject *raw;
+    int i, yes = 0;
+
+    for (i = 0; !yes && i < 3; i++) {
+        raw = PyObject_GetAttrString(buffers[i], "raw");
+        yes = object == buffers[i] || object == raw;
+        Py_XDECREF(raw);
+    }
+    PyErr_Clear();
+    return yes;
+}
+
+/* What a loaded module still holds of the script's: files that are open, and
+ * what has something to say at its end. */
+static void finalize_rest(void)
+{
+    PyObject *all = PyObject_CallMethod(gc, "get_objects", NULL), *object;
+    Py_ssize_t i;
+
+    for (i = 0; all && i < PyList_GET_SIZE(all); i++) {
+        object = PyList_GET_ITEM(all, i);
+        if (Py_TYPE(object)->tp_finalize && !is_standard(object) &&
+            !PyGen_CheckExact(object) && !PyCoro_CheckExact(object) &&
+            !PyAsyncGen_CheckExact(object)) {
+            PyObject_CallFinalizer(object);
+        }
+    }
+    Py_XDECREF(all);
+    PyErr_Clear();
+}
+
+/* Py_FinalizeEx(), as far as a script sees it. */
+static int finish(void)
+{
+    PyObject *threading =
+        PyDict_GetItemString(PyImport_GetModuleDict(), "threading");
+    int status;
+
+    if (threading) {
+        Py_XDECREF(PyObject_CallMethod(threading, "_shutdown", NULL));
+        unraisable(threading);
+    }
+    (void)Py_MakePendingCalls();
+    Py_XDECREF(PyObject_CallMethod(atexit_module, "_run_exitfuncs", NULL));
+    unraisable(atexit_module);
+    status = flush_streams(0);
+    PyGC_Collect();
+    clear_modules();
+    finalize_rest();
+    (void)flush_streams(1);
+    return status;
+}
+
+/* handle_system_exit() */
+static int exit_code(void)
+{
+    PyObject *type, *value, *traceback, *code = NULL, *stream;
+    int result = 0;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    fflush(stdout);
+    if (value && PyExceptionInstance_Check(value)) {
+        code = PyObject_GetAttrString(value, "code");
+        PyErr_Clear();
+    }
+    if (!code) {
+        code = Py_XNewRef(value);
+    }
+    if (code && PyLong_Check(code)) {
+        result = (int)PyLong_AsLong(code);
+    }
+    else if (code && code != Py_None) {
+        stream = PySys_GetObject("stderr");
+        PyErr_Clear();
+        if (stream && stream != Py_None) {
+            PyFile_WriteObject(code, stream, Py_PRINT_RAW);
+        }
+        else {
+            PyObject_Print(code, stderr, Py_PRINT_RAW);
+            fflush(stderr);
+        }
+        PySys_WriteStderr("\n");
+        result = 1;
+    }
+    Py_XDECREF(code);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    PyErr_Clear();
+    return result;
+}
+
+/* The one of the start is frozen: the collector would not look into it. */
+static PyObject *new_main(void)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *old = PyDict_GetItemString(modules, "__main__");
+    PyObject *module = PyModule_New("__main__"), *annotations = PyDict_New();
+    PyObject *names = module ? PyModule_GetDict(module) : NULL;
+
+    must(old && names && annotations &&
+         !PyDict_Update(names, PyModule_GetDict(old)) &&
+         !PyDict_SetItemString(names, "__annotations__", annotations) &&
+         !PyDict_SetItemString(modules, "__main__", module));
+    Py_DECREF(annotations);
+    Py_DECREF(module);
+    return names;
+}
+
+/* __main__ as python leaves it to a script. */
+static PyObject *prepare_main(PyObject *path)
+{
+    PyObject *names = new_main();
+    PyObject *external =
+        PyImport_ImportModule("importlib._bootstrap_external");
+    PyObject *loader = external
+                           ? PyObject_CallMethod(external, "SourceFileLoader",
+                                                 "sO", "__main__", path)
+                           : NULL;
+
+    must(loader && !PyDict_SetItemString(names, "__file__", path) &&
+         !PyDict_SetItemString(names, "__cached__", Py_None) &&
+         !PyDict_SetItemString(names, "__loader__", loader));
+    Py_DECREF(loader);
+    Py_DECREF(external);
+    return names;
+}
+
+static void run(const char *file)
+{
+    PyObject *path = PyUnicode_DecodeFSDefault(file), *names, *result;
+    PyCompilerFlags flags = _PyCompilerFlags_INIT;
+    FILE *source;
+    int status = 0, is_interrupt = 0;
+
+    must(path && !PySys_Audit("cpython.run_file", "O", path));
+    if (!(source = fopen(file, "rbe"))) {
+        int error = errno;
+
+        PySys_FormatStderr("%S: can't open file %R: [Errno %d] %s\n",
+                           PySys_GetObject("executable"), path, error,
+                           strerror(error));
+        exit(2);
+    }
+    names = prepare_main(path);
+    result = PyRun_FileExFlags(source, file, Py_file_input, names, names, 1,
+                               &flags);
+    Py_DECREF(path);
+    if (!result && PyErr_ExceptionMatches(PyExc_SystemExit)) {
+        status = exit_code();
+    }
+    else {
+        if (!result) {
+            is_interrupt = PyErr_Occurred() == PyExc_KeyboardInterrupt;
+            PyErr_Print();
+            status = 1;
+        }
+        Py_XDECREF(result);
+        if (PyDict_DelItemString(names, "__file__") ||
+            PyDict_DelItemString(names, "__cached__")) {
+            PyErr_Clear();
+        }
+    }
+    if (finish() < 0) {
+        status = 120;
+    }
+    if (is_interrupt) {
+        (void)signal(SIGINT, SIG_DFL);
+        kill(getpid(), SIGINT);
+    }
+    fflush(NULL);
+    _exit(status & 0xff);
+}
+
+static const char *enter(const cgi_warm_host_t *host)
+{
+    const cgi_warm_script_t *script;
+    const char *reason;
+
+    if (!ask_program(host->program)) {
+        return "that program does not answer";
+    }
+    if ((reason = start_python(host->program))) {
+        return reason;
+    }
+    if (!is_same()) {
+        return "that program is not the one of the installed "
+               "libpython " PY_VERSION;
+    }
+    if (getenv("LC_CTYPE")) {
+        snprintf(coerced, sizeof(coerced), "%s", getenv("LC_CTYPE"));
+    }
+    if ((reason = load(host->modules))) {
+        return reason;
+    }
+    pthread_atfork(before_fork, after_fork, in_child);
+    script = host->serve();
+    if (script) {
+        become(script);
+        run(script->argv[script->script_at]);
+    }
+    return "its modules can't be shared";
+}
+
+const cgi_warm_plugin_t cgi_warm_plugin = {CGI_WARM_VERSION, enter, check};
