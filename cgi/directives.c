@@ -83,13 +83,19 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
     MERGE(script_log_buffer, -1);
 }
 
+/* @return 0: it is no time, or none that a directive may have */
+static int is_time(const char *text, apr_interval_time_t *t)
+{
+    return apr_isdigit(*text) &&
+           ap_timeout_parameter_parse(text, t, "s") == APR_SUCCESS &&
+           *t >= 0 && *t <= CGI_TIME_MAX;
+}
+
 /* value may be NULL: then nothing is set. */
 static const char *parse_time(cmd_parms *cmd, const char *key,
                               const char *value, apr_interval_time_t *t)
 {
-    if (value && (!apr_isdigit(*value) ||
-                  ap_timeout_parameter_parse(value, t, "s") != APR_SUCCESS ||
-                  *t < 0 || *t > CGI_TIME_MAX)) {
+    if (value && !is_time(value, t)) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, key,
                            " must be a time such as 30, 30s, 500ms or 2min, "
                            "40 days at most, or 0 for no limit, not '",
@@ -183,10 +189,7 @@ const char *cgi_exec_cmd_park(cmd_parms *cmd, void *mconfig, const char *arg)
     if (!ap_cstr_casecmp(arg, "off")) {
         dir->park_after = CGI_PARK_NEVER;
     }
-    else if (!apr_isdigit(*arg) ||
-             ap_timeout_parameter_parse(arg, &dir->park_after, "s") !=
-                 APR_SUCCESS ||
-             dir->park_after < 0) {
+    else if (!is_time(arg, &dir->park_after)) {
         return apr_pstrcat(cmd->pool,
                            "CGIPark must be off or a time such as 50ms or 1s, "
                            "not '",

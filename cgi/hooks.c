@@ -108,7 +108,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      "off, because this module was built for httpd of another "
                      "version: reading large bodies ahead");
     }
-    cgi_park_init(s);
+    cgi_park_init(pconf, s);
     if (cgi_admission_init(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -33,6 +33,7 @@ CGI_EXEC_USE_LOG;
 #include "scoreboard.h"
 
 #include "base/clock.h"
+#include "cgi/script.h"
 
 /* The MPM closes what it has waited for as long as Timeout says. */
 #define AGAIN(timeout) ((timeout) / 2)
@@ -57,10 +58,7 @@ struct cgi_park_t {
     int client_fd;    /* while the connection has the set: its own socket */
     int away;         /* 1: the connection has the set */
     apr_time_t timer; /* when timer_fd becomes readable; 0: never */
-    struct {
-        int fd;
-        int events;
-    } member[CGI_PARK_FDS]; /* as the set has it; fd -1: not */
+    int member[CGI_PARK_FDS]; /* descriptors in the set; -1: none */
 };
 
 static int works;       /* this httpd can do all this */
@@ -72,14 +70,6 @@ static connection_t *connection_of(const conn_rec *c)
 }
 
 /* ---- the set ---- */
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
-}
 
 /* One line a minute is enough. */
 static void complain(const cgi_park_t *park, apr_status_t rv, const char *what)
@@ -96,7 +86,7 @@ static void complain(const cgi_park_t *park, apr_status_t rv, const char *what)
                   "requests that wait keep their threads now: %s", what);
 }
 
-static int add_member(const cgi_park_t *park, int op, int fd, int events)
+static int change_member(const cgi_park_t *park, int op, int fd, int events)
 {
     struct epoll_event event;
 
@@ -113,10 +103,10 @@ static int make_set(cgi_park_t *park)
     park->timer_fd =
         timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     for (i = 0; i < CGI_PARK_FDS; i++) {
-        park->member[i].fd = -1;
+        park->member[i] = -1;
     }
     if (park->set_fd < 0 || park->timer_fd < 0 ||
-        add_member(park, EPOLL_CTL_ADD, park->timer_fd, EPOLLIN)) {
+        change_member(park, EPOLL_CTL_ADD, park->timer_fd, EPOLLIN)) {
         complain(park, errno, "no descriptors for them");
     }
     else if ((rlim_t)park->set_fd > fds_most ||
@@ -128,8 +118,8 @@ static int make_set(cgi_park_t *park)
     else {
         return 1;
     }
-    close_fd(&park->set_fd);
-    close_fd(&park->timer_fd);
+    cgi_script_close(&park->set_fd);
+    cgi_script_close(&park->timer_fd);
     return 0;
 }
 
@@ -137,21 +127,14 @@ static int make_set(cgi_park_t *park)
  * closed has left the set by itself, and its number may be another's now. */
 static int set_member(cgi_park_t *park, int i, const struct pollfd *pfd)
 {
-    int fd = pfd->fd, was = park->member[i].fd;
+    int fd = pfd->fd, *member = &park->member[i];
 
-    if (fd == was && pfd->events == park->member[i].events) {
-        /* It may be a new one of the same number. */
-        if (fd < 0 || !add_member(park, EPOLL_CTL_MOD, fd, pfd->events)) {
-            return 1;
-        }
+    if (*member >= 0 && *member != fd) {
+        (void)change_member(park, EPOLL_CTL_DEL, *member, 0);
     }
-    else if (was >= 0 && was != fd) {
-        (void)add_member(park, EPOLL_CTL_DEL, was, 0);
-    }
-    park->member[i].fd = fd;
-    park->member[i].events = pfd->events;
-    return fd < 0 || !add_member(park, EPOLL_CTL_MOD, fd, pfd->events) ||
-           !add_member(park, EPOLL_CTL_ADD, fd, pfd->events);
+    *member = fd;
+    return fd < 0 || !change_member(park, EPOLL_CTL_MOD, fd, pfd->events) ||
+           !change_member(park, EPOLL_CTL_ADD, fd, pfd->events);
 }
 
 /* One that is set already and comes early enough does. */
@@ -199,7 +182,7 @@ static void come_back(cgi_park_t *park)
         (void)apr_os_sock_put(&socket, &park->client_fd, c->pool);
     }
     else { /* the MPM has closed "the socket": that was the set */
-        close_fd(&park->client_fd);
+        cgi_script_close(&park->client_fd);
         park->set_fd = -1;
         c->aborted = 1;
     }
@@ -311,8 +294,8 @@ static apr_status_t forget(void *data)
 
     come_back(park);
     park->connection->park = NULL;
-    close_fd(&park->set_fd);
-    close_fd(&park->timer_fd);
+    cgi_script_close(&park->set_fd);
+    cgi_script_close(&park->timer_fd);
     return APR_SUCCESS;
 }
 
@@ -391,7 +374,7 @@ static const char *try_it(apr_pool_t *p)
     }
     park.set_fd = epoll_create1(EPOLL_CLOEXEC);
     pfd.fd = epoll_create1(EPOLL_CLOEXEC);
-    if (add_member(&park, EPOLL_CTL_ADD, fds[0], EPOLLIN) ||
+    if (change_member(&park, EPOLL_CTL_ADD, fds[0], EPOLLIN) ||
         epoll_ctl(pfd.fd, EPOLL_CTL_ADD, park.set_fd,
                   &(struct epoll_event){.events = EPOLLIN}) ||
         poll(&pfd, 1, 0) || write(fds[1], "", 1) != 1 ||
@@ -404,14 +387,14 @@ static const char *try_it(apr_pool_t *p)
              fd != park.set_fd) {
         wrong = "a socket's descriptor can't be exchanged";
     }
-    close_fd(&pfd.fd);
-    close_fd(&park.set_fd);
-    close_fd(&fds[0]);
-    close_fd(&fds[1]);
+    cgi_script_close(&pfd.fd);
+    cgi_script_close(&park.set_fd);
+    cgi_script_close(&fds[0]);
+    cgi_script_close(&fds[1]);
     return wrong;
 }
 
-void cgi_park_init(server_rec *s)
+void cgi_park_init(apr_pool_t *pconf, server_rec *s)
 {
     struct rlimit limit;
     int can = 0;
@@ -421,7 +404,7 @@ void cgi_park_init(server_rec *s)
     if (ap_mpm_query(AP_MPMQ_CAN_WAITIO, &can) != APR_SUCCESS || !can) {
         return; /* a thread or process for each connection is its design */
     }
-    if ((wrong = try_it(s->process->pool))) {
+    if ((wrong = try_it(pconf))) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "requests that wait keep their threads: %s", wrong);
         return;
@@ -461,8 +444,9 @@ int cgi_park_leave(cgi_park_t *park, const struct pollfd *pfd,
     return 0;
 }
 
-void cgi_park_init(server_rec *s)
+void cgi_park_init(apr_pool_t *pconf, server_rec *s)
 {
+    (void)pconf;
     (void)s;
 }
 

@@ -45,7 +45,7 @@ int cgi_park_leave(cgi_park_t *park, const struct pollfd *pfd,
                    apr_time_t until, apr_time_t now);
 
 /** At start, in the parent: see what there is, and log if it does not do. */
-void cgi_park_init(server_rec *s);
+void cgi_park_init(apr_pool_t *pconf, server_rec *s);
 
 void cgi_park_register_hooks(void);
 

@@ -5,7 +5,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 
 #include "apr_strings.h"
 
+#include "base/procstat.h"
 #include "cgi/script.h"
 
 CGI_EXEC_USE_LOG;
@@ -139,22 +139,12 @@ void cgi_script_log_end(const cgi_script_t *script, cgi_request_t *q)
  * field from there. */
 int cgi_script_is_exiting(const cgi_script_t *script)
 {
-    char path[40], text[512], *at, state;
+    char buf[CGI_PROCSTAT_SIZE], state;
+    const char *fields = cgi_procstat_read(script->pid, buf);
     unsigned int flags;
-    ssize_t n;
-    int fd;
 
-    apr_snprintf(path, sizeof(path), "/proc/%ld/stat", (long)script->pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return 1;
-    }
-    n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    at = strrchr(text, ')');
-    return !at ||
-           sscanf(at + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2 ||
+    return !fields ||
+           sscanf(fields, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2 ||
            state == 'Z' || state == 'X' || (flags & 4); /* PF_EXITING */
 }
 

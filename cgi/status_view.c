@@ -5,7 +5,6 @@
  * have written to, and from /proc.
  */
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "apr_tables.h"
 
 #include "base/clock.h"
+#include "base/procstat.h"
 #include "cgi/admission.h"
 #include "cgi/status_view.h"
 
@@ -80,22 +80,12 @@ static int processor_time(pid_t pid, apr_interval_time_t *own,
                           apr_interval_time_t *children)
 {
     unsigned long t[4];
-    char path[40], text[512], *at;
+    char buf[CGI_PROCSTAT_SIZE];
+    const char *fields = cgi_procstat_read(pid, buf);
     const long hz = sysconf(_SC_CLK_TCK);
-    ssize_t n;
-    int fd;
 
-    apr_snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-    fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0) {
-        return 0;
-    }
-    n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    at = strrchr(text, ')');
-    if (!at || hz <= 0 ||
-        sscanf(at + 1,
+    if (!fields || hz <= 0 ||
+        sscanf(fields,
                " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu",
                &t[0], &t[1], &t[2], &t[3]) != 4) {
         return 0;

@@ -44,6 +44,7 @@
 #include "apr_ring.h"
 #include "apr_time.h"
 
+#include "base/procstat.h"
 #include "launcher/launcher.h"
 
 /* As the launcher finds it. */
@@ -430,22 +431,14 @@ static int open_pidfd(int control_fd, pid_t pid)
  * own. proc(5): what follows the state. */
 static int is_of_httpd(pid_t pid)
 {
-    char path[40], text[512];
-    const char *at;
+    char buf[CGI_PROCSTAT_SIZE];
+    const char *fields = cgi_procstat_read(pid, buf);
     long parent;
-    ssize_t n;
-    int fd;
 
-    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    if (!fields) {
         return 1; /* no /proc: can't be told */
     }
-    n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    at = strrchr(text, ')');
-    parent = at && strlen(at) > 4 ? strtol(at + 4, NULL, 10) : -1;
+    parent = strlen(fields) > 3 ? strtol(fields + 3, NULL, 10) : -1;
     return pid == getppid() || parent == getppid();
 }
 

@@ -165,15 +165,8 @@ def latency(bench):
                           series, OURS, "lighttpd", 1.0, at_least=False)
 
 
-def ballast(bench):
-    """httpd with 300 MB resident in each child."""
-    heavy = " + 300 MB"
-    makers = ours(bench, httpd(OURS, cgi="runscripts"),
-                  httpd(OURS + heavy, cgi="runscripts", ballast=300))
-    makers += [httpd("mod_cgid", cgi="cgid"),
-               httpd("mod_cgid" + heavy, cgi="cgid", ballast=300),
-               httpd("mod_cgi event", cgi="cgi"),
-               httpd("mod_cgi event" + heavy, cgi="cgi", ballast=300)]
+def hello_rates(bench, row, makers):
+    """Requests per second of the small C program, over 8 connections."""
     series = Series("requests/s")
     with bench.up(*makers) as servers:
         for server in servers:
@@ -183,9 +176,23 @@ def ballast(bench):
             series.add(name, measure.wrk(
                 server.url(script_url(server, "hello-c")), bench.seconds,
                 8)[0])
-            bench.say("ballast, %s: %.0f/s" % (name, series.values[name][-1]))
+            bench.say("%s, %s: %.0f/s" % (row, name,
+                                          series.values[name][-1]))
 
         bench.turns({s.name: s for s in servers}, one)
+    return series
+
+
+def ballast(bench):
+    """httpd with 300 MB resident in each child."""
+    heavy = " + 300 MB"
+    makers = ours(bench, httpd(OURS, cgi="runscripts"),
+                  httpd(OURS + heavy, cgi="runscripts", ballast=300))
+    makers += [httpd("mod_cgid", cgi="cgid"),
+               httpd("mod_cgid" + heavy, cgi="cgid", ballast=300),
+               httpd("mod_cgi event", cgi="cgi"),
+               httpd("mod_cgi event" + heavy, cgi="cgi", ballast=300)]
+    series = hello_rates(bench, "ballast", makers)
     bench.report.series("300 MB resident in each httpd child, C program",
                         series)
     bench.report.goal("with 300 MB in each child, against without", series,
@@ -199,18 +206,7 @@ def sandbox(bench):
     makers = ours(bench, httpd(OURS, cgi="runscripts"),
                   *(httpd(name, cgi="runscripts", extra=line)
                     for name, line in shut.items()))
-    series = Series("requests/s")
-    with bench.up(*makers) as servers:
-        for server in servers:
-            measure.check(server, script_url(server, "hello-c"), "hello")
-
-        def one(name, server):
-            series.add(name, measure.wrk(
-                server.url(script_url(server, "hello-c")), bench.seconds,
-                8)[0])
-            bench.say("sandbox, %s: %.0f/s" % (name, series.values[name][-1]))
-
-        bench.turns({s.name: s for s in servers}, one)
+    series = hello_rates(bench, "sandbox", makers)
     bench.report.series("In a sandbox, C program", series)
 
 
