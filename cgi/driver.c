@@ -623,8 +623,11 @@ apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
               ? -1
               : cgi_client_events(&d->client, waits_for_client(d) || store,
                                   sends));
+    /* Before the start, nobody but a launcher can have closed it. */
     watch(&pfd[CGI_ON_STDIN], script->stdin_fd,
-          d->input.state == CGI_INPUT_TO_SCRIPT ? POLLOUT : 0);
+          d->input.state == CGI_INPUT_START       ? -1
+          : d->input.state == CGI_INPUT_TO_SCRIPT ? POLLOUT
+                                                  : 0);
     /* While small output is held back only the script's end is of interest,
      * which the launcher tells of, a moment after the end of stdout. */
     watch(&pfd[CGI_ON_STDOUT], script->stdout_fd,

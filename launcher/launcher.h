@@ -80,6 +80,9 @@ typedef struct launcher_entry_t {
  * @param number of this launcher, below CGI_LAUNCHERS_MAX */
 void launcher_table_open(int fd, int number);
 
+/** Had a launcher of this number, which has died, scripts before us? */
+int launcher_table_is_inherited(void);
+
 /** Prepare an entry; it counts once its pid is set.
  * @return NULL: there are too many scripts */
 launcher_entry_t *launcher_table_add(pid_t worker, unsigned int kill_ms);

@@ -275,14 +275,16 @@ int launcher_authorize(const cgi_wire_request_t *request,
  * hang as long as it likes.
  */
 
-/* So long a child may have our memory; */
-#define BORROW_MS 20
+/* So long a child may have our memory: on a busy machine it waits for a
+ * processor, too, and if we die then, its request is lost with it; */
+#define BORROW_MS 200
 /* so long the kernel may take to end it after that; one that hangs where no
  * signal arrives never comes back from there; */
 #define KILLED_MS 50
 /* and so long none is lent after it was too slow, so that scripts which hang
- * can't hold up others one after the other. */
-#define NO_LENDING apr_time_from_sec(2)
+ * can't hold up others one after the other; or by a launcher that follows one
+ * which was killed. */
+#define NO_LENDING apr_time_from_sec(20)
 /* Nothing else sends it. */
 #define TOO_SLOW SIGRTMAX
 
@@ -430,11 +432,15 @@ apr_status_t launcher_make_process(pid_t *pid,
                                    const int fds[CGI_FD_MAX])
 {
     static apr_time_t no_lending_until;
+    static int begun;
     borrowed_t b = {request, who, fds, 0};
     int made;
 
     if (launcher_is_warm) {
         return make_warm(pid, request, fds);
+    }
+    if (!begun++ && launcher_table_is_inherited()) {
+        no_lending_until = launcher_now() + NO_LENDING;
     }
     if (!who && !request->limits && !request->sandbox &&
         launcher_now() >= no_lending_until) {

@@ -30,6 +30,7 @@ typedef struct part_t {
 
 static part_t *parts;
 static int own; /* number of this launcher */
+static int inherited;
 
 void launcher_table_open(int fd, int number)
 {
@@ -51,6 +52,12 @@ void launcher_table_open(int fd, int number)
     if (parts == MAP_FAILED) {
         launcher_die("reading the list of scripts");
     }
+    inherited = parts[own].high > 0;
+}
+
+int launcher_table_is_inherited(void)
+{
+    return inherited;
 }
 
 void launcher_table_forget(void)
