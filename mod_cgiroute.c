@@ -25,6 +25,7 @@
 #include "http_request.h"
 #include "mod_core.h"
 
+#include "cgi/lookup.h"
 #include "cgiroute/route.h"
 
 APLOG_USE_MODULE(cgiroute);
@@ -302,10 +303,30 @@ static apr_status_t allow_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
-static int handler(request_rec *r)
+/* What the engine is to run, and how. */
+static void get_options(request_rec *r, cgi_exec_options_t *options)
 {
     const cgiroute_dir_t *conf = config_of(r);
     const cgiroute_choice_t *choice = conf->choice;
+
+    options->script = choice->place.script + strlen(choice->place.chroot);
+    options->root = *choice->place.chroot ? choice->place.chroot : NULL;
+    options->work_dir = choice->place.work_dir;
+    options->identity = choice->route->identity;
+    options->values = cgiroute_values(r->pool, choice);
+    options->interpreter = choice->route->exec;
+    options->query_args = 0;
+    options->route = *choice->route->base
+                         ? apr_pstrcat(r->pool, choice->route->base, " ",
+                                       choice->route->regex, NULL)
+                         : choice->route->regex;
+    options->dir = &conf->exec;
+    options->hide_forbidden = choice->route->is_static;
+}
+
+static int handler(request_rec *r)
+{
+    const cgiroute_choice_t *choice = config_of(r)->choice;
     cgi_exec_options_t options = {0};
 
     if (!r->handler || strcmp(r->handler, CGIROUTE_HANDLER) != 0) {
@@ -326,20 +347,25 @@ static int handler(request_rec *r)
         return fail(r, HTTP_FORBIDDEN,
                     "a script of a route with exec= must be readable");
     }
-    options.script = choice->place.script + strlen(choice->place.chroot);
-    options.root = *choice->place.chroot ? choice->place.chroot : NULL;
-    options.work_dir = choice->place.work_dir;
-    options.identity = choice->route->identity;
-    options.values = cgiroute_values(r->pool, choice);
-    options.interpreter = choice->route->exec;
-    options.query_args = 0;
-    options.route = *choice->route->base
-                        ? apr_pstrcat(r->pool, choice->route->base, " ",
-                                      choice->route->regex, NULL)
-                        : choice->route->regex;
-    options.dir = &conf->exec;
-    options.hide_forbidden = choice->route->is_static;
+    get_options(r, &options);
     return cgi_exec_run(r, &options);
+}
+
+/* For cgi-check. */
+static int describe(request_rec *r, cgi_exec_options_t *options,
+                    apr_table_t *facts)
+{
+    const cgiroute_choice_t *choice = config_of(r)->choice;
+
+    if (!choice) {
+        return 0;
+    }
+    cgiroute_facts(choice->route, facts);
+    if (!is_script(r)) {
+        return 0;
+    }
+    get_options(r, options);
+    return 1;
 }
 
 /* Right before core serves a file as it is, whatever led to it: MultiViews, an
@@ -458,6 +484,10 @@ static void test_config(apr_pool_t *p, server_rec *s)
     if (ap_exists_config_define("DUMP_CGIROUTES")) {
         cgiroute_dump(p, s);
     }
+    if (cgi_lookup_is_wanted()) {
+        cgiroute_build_tables(p, s);
+        cgiroute_list(p, s);
+    }
 }
 
 static void register_hooks(apr_pool_t *p)
@@ -472,6 +502,7 @@ static void register_hooks(apr_pool_t *p)
     static const char *const env[] = {"mod_env.c", NULL};
 
     cgi_exec_register_hooks(p);
+    cgi_lookup_register_hooks(describe);
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);

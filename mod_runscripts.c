@@ -16,6 +16,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "cgi/lookup.h"
 #include "runscripts/runscripts.h"
 
 /* What is kept for a request that the choice was made for. */
@@ -422,29 +423,68 @@ static int fixup_script(request_rec *r)
     return OK;
 }
 
+/* What the engine is to run, and how. @return 0: that is no script */
+static int get_options(const request_rec *r, cgi_exec_options_t *options)
+{
+    const runscripts_dir_t *dir = dir_of(r);
+    runscripts_kind_e kind =
+        runscripts_name_kind(dir, apr_filepath_name_get(r->filename));
+
+    memset(options, 0, sizeof(*options));
+    options->script = r->filename;
+    options->nph = kind == RUNSCRIPTS_NPH;
+    options->query_args = 1;
+    options->dir = &dir->exec;
+    return dir->option.on && kind != RUNSCRIPTS_PLAIN;
+}
+
+static int is_ours(const request_rec *r)
+{
+    return r->handler && r->handler[0] == RUNSCRIPTS_HANDLER[0] &&
+           !strcmp(r->handler, RUNSCRIPTS_HANDLER);
+}
+
 static int handler(request_rec *r)
 {
-    const runscripts_dir_t *dir;
     cgi_exec_options_t options;
-    runscripts_kind_e kind;
 
-    if (!r->handler || r->handler[0] != RUNSCRIPTS_HANDLER[0] ||
-        strcmp(r->handler, RUNSCRIPTS_HANDLER)) {
+    if (!is_ours(r)) {
         return DECLINED;
     }
-    dir = dir_of(r);
-    kind = runscripts_name_kind(dir, apr_filepath_name_get(r->filename));
-    if (!dir->option.on || kind == RUNSCRIPTS_PLAIN) {
+    if (!get_options(r, &options)) {
         return fail(r, HTTP_FORBIDDEN, r->filename,
                     "the handler runscripts must not be set by hand: use "
                     "Options RunScripts");
     }
-    memset(&options, 0, sizeof(options));
-    options.script = r->filename;
-    options.nph = kind == RUNSCRIPTS_NPH;
-    options.query_args = 1;
-    options.dir = &dir->exec;
     return cgi_exec_run(r, &options);
+}
+
+/* For cgi-check. */
+static void add_suffixes(const apr_array_header_t *suffixes,
+                         apr_table_t *facts)
+{
+    int i;
+
+    for (i = 0; i < suffixes->nelts; i++) {
+        apr_table_mergen(facts, "suffixes",
+                         APR_ARRAY_IDX(suffixes, i, runscripts_suffix_t).text);
+    }
+}
+
+static int describe(request_rec *r, cgi_exec_options_t *options,
+                    apr_table_t *facts)
+{
+    const runscripts_request_t *state = state_of(r);
+    const runscripts_dir_t *dir = dir_of(r);
+
+    apr_table_setn(facts, "runscripts", dir->option.on ? "on" : "off");
+    add_suffixes(runscripts_suffixes(dir), facts);
+    add_suffixes(runscripts_nph_suffixes(dir), facts);
+    if (!is_ours(r) && (r->handler || !state || !state->script ||
+                        strcmp(r->filename, state->script))) {
+        return 0;
+    }
+    return get_options(r, options);
 }
 
 static void register_hooks(apr_pool_t *p)
@@ -456,6 +496,7 @@ static void register_hooks(apr_pool_t *p)
                                          NULL};
 
     cgi_exec_register_hooks(p);
+    cgi_lookup_register_hooks(describe);
     ap_hook_check_config(check_config, NULL, mod_info, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_perdir_config(choose, NULL, NULL, APR_HOOK_MIDDLE);

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * apachectl -t -D DUMP_CGIROUTES
+ * apachectl -t -D DUMP_CGIROUTES, and the same for cgi-check
  */
 
 #include "apr_file_io.h"
@@ -9,6 +9,7 @@
 
 #include "http_core.h"
 
+#include "cgi/lookup.h"
 #include "cgiroute/route.h"
 
 static const char *optional(apr_pool_t *p, const char *key,
@@ -180,5 +181,86 @@ void cgiroute_dump(apr_pool_t *p, server_rec *main_server)
     /* httpd has the last one first */
     while ((host = apr_array_pop(hosts))) {
         dump_server(p, out, *host);
+    }
+}
+
+/* ---- for cgi-check ---- */
+
+static void set_number(apr_table_t *facts, const char *key, apr_uint64_t n)
+{
+    apr_pool_t *p = apr_table_elts(facts)->pool;
+
+    apr_table_setn(facts, key, apr_psprintf(p, "%" APR_UINT64_T_FMT, n));
+}
+
+void cgiroute_facts(const cgiroute_t *route, apr_table_t *facts)
+{
+    apr_pool_t *p = apr_table_elts(facts)->pool;
+
+    apr_table_setn(facts, "route",
+                   *route->base
+                       ? apr_pstrcat(p, route->base, " ", route->regex, NULL)
+                       : route->regex);
+    apr_table_setn(facts, "route_at",
+                   apr_psprintf(p, "%s:%d", route->file, route->line));
+    apr_table_setn(facts, "static", route->is_static ? "1" : "");
+    if (route->user) {
+        apr_table_setn(facts, "user", route->user);
+        set_number(facts, "uid", route->uid);
+        set_number(facts, "gid", route->gid);
+        apr_table_setn(facts, "own_group", route->group ? "1" : "");
+    }
+}
+
+/* One route: what is certain of its file and of its URLs. */
+static void list_route(apr_pool_t *p, const server_rec *s,
+                       const cgiroute_t *route)
+{
+    const entry_t entry = entry_of(p, route);
+    const route_match_t none = {0};
+    const route_part_t *part;
+    route_place_t place;
+    int n;
+
+    cgi_lookup_say(p, -1, "route",
+                   apr_pstrcat(p, route->base, " ", route->regex, NULL));
+    cgi_lookup_say(p, -1, "route_at",
+                   apr_psprintf(p, "%s:%d", route->file, route->line));
+    cgi_lookup_say(p, -1, "route_server", cgi_lookup_server(p, s));
+    cgi_lookup_say(p, -1, "route_prefix", entry.prefix);
+    if (!has_references(&route->path) &&
+        !route_path_expand(p, &route->path, &none, "", &place)) {
+        cgi_lookup_say(p, -1, "route_script", place.script);
+    }
+    else if (!route->path.chroot && route->path.dir &&
+             !route_template_has_references(route->path.dir)) {
+        cgi_lookup_say(p, -1, "route_dir",
+                       route_template_text(route->path.dir));
+        for (part = route_template_parts(route->path.script, &n); n;
+             n--, part++) {
+            cgi_lookup_say(
+                p, -1, "route_part",
+                part->group == ROUTE_PART_LITERAL
+                    ? apr_pstrcat(p, "=",
+                                  apr_pstrmemdup(p, part->text, part->length),
+                                  NULL)
+                    : "*");
+        }
+    }
+}
+
+void cgiroute_list(apr_pool_t *p, server_rec *main_server)
+{
+    const server_rec *s;
+    int i;
+
+    for (s = main_server; s; s = s->next) {
+        const cgiroute_server_t *conf =
+            ap_get_module_config(s->module_config, &cgiroute_module);
+
+        for (i = 0; i < conf->routes->nelts; i++) {
+            list_route(p, s,
+                       APR_ARRAY_IDX(conf->routes, i, const cgiroute_t *));
+        }
     }
 }

@@ -131,6 +131,12 @@ void cgiroute_build_tables(apr_pool_t *p, server_rec *main_server);
 /** Print all routes to stdout, in the order in which they are tried. */
 void cgiroute_dump(apr_pool_t *p, server_rec *main_server);
 
+/** The same for cgi-check, by cgi_lookup_say(). */
+void cgiroute_list(apr_pool_t *p, server_rec *main_server);
+
+/** What cgi-check wants to know of a route. */
+void cgiroute_facts(const cgiroute_t *route, apr_table_t *facts);
+
 /* ---- user.c ---- */
 
 /** Whether one of a user's groups is root's, with gid as the first of them. */

@@ -97,7 +97,7 @@ my @cases = (
         {'.rules' => "Options RunScripts\n", '.htaccess' => "Options None\n"},
         [".rules:1 $ignored None"]],
 );
-plan tests => 3 * @cases + 6;
+plan tests => 3 * @cases + 8;
 
 my $check = Apache::Test::vars('top_dir') . '/scripts/cgi-check';
 my $program = CGITest::Server::program();
@@ -156,4 +156,6 @@ ok t_cmp(output($check, '/no/such/httpd'),
     qr{the command '/no/such/httpd' was not found});
 ok t_cmp($? >> 8, 2);
 ok t_cmp(output($check, '--help'), qr/^usage: cgi-check/);
+ok t_cmp($? >> 8, 0);
+ok t_cmp(output($check, '--no-such'), qr/^usage: cgi-check/);
 ok t_cmp($? >> 8, 2);

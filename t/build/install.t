@@ -10,7 +10,7 @@ use CGITest::Files;
 use CGITest::Server;
 use Program qw(run scratch need_program);
 
-plan tests => 38, sub { need_program('make') };
+plan tests => 39, sub { need_program('make') };
 
 my $root = scratch('install');
 my $libexec = "$root/usr/lib/apache2/modules";
@@ -19,7 +19,7 @@ my $guard = "$root/etc/apache2/conf-available/runscripts-guard.conf";
 my $guarded = "$root/etc/apache2/conf-enabled/runscripts-guard.conf";
 my $doc = "$root/usr/share/doc/libapache2-mod-runscripts";
 
-my %debian = (LIBEXECDIR => '/usr/lib/apache2/modules', SBINDIR => '/usr/sbin',
+my %debian = (LIBEXECDIR => '/usr/lib/apache2/modules', BINDIR => '/usr/bin',
     SYSCONFDIR => '/etc/apache2', MANDIR => '/usr/share/man');
 
 # What is built lies in build/ already.
@@ -36,10 +36,11 @@ ok t_cmp($?, 0);
 for my $file ("$libexec/mod_runscripts.so", "$libexec/mod_cgiroute.so",
     "$conf/runscripts.load", "$conf/runscripts.conf", "$conf/cgiroute.load",
     "$conf/cgiroute.conf", $guard, $guarded, "$doc/README.md", "$doc/LICENSE",
-    "$root/usr/share/man/man8/cgi-check.8") {
+    "$root/usr/share/man/man1/cgi-check.1",
+    "$root/usr/share/man/man8/cgi-launcher.8") {
     ok(-s $file && !-x $file) or print "# $file\n";
 }
-ok(-x "$libexec/cgi-launcher" && -x "$root/usr/sbin/cgi-check");
+ok(-x "$libexec/cgi-launcher" && -x "$root/usr/bin/cgi-check");
 ok(run('readelf', '-S', "$libexec/cgi-launcher") !~ /\.symtab/);
 
 # httpd accepts the installed files, with paths below $root.
@@ -90,14 +91,14 @@ ok t_cmp("@left", join ' ', sort $guard, $guarded, "$conf/runscripts.conf",
 ok(!-e $doc);
 
 # Below one ServerRoot, with lines for httpd.conf.
-my %other = (LIBEXECDIR => '/opt/httpd/modules', SBINDIR => '/opt/httpd/bin',
+my %other = (LIBEXECDIR => '/opt/httpd/modules', BINDIR => '/opt/httpd/bin',
     SYSCONFDIR => '/opt/httpd/conf', MANDIR => '/opt/httpd/man');
 my $opt = "$root/opt/httpd";
 $said = make_for('install', %other);
 ok t_cmp($?, 0);
 my @missing = grep { !-s "$opt/$_" } qw(modules/mod_runscripts.so
     modules/mod_cgiroute.so modules/cgi-launcher bin/cgi-check
-    man/man8/cgi-check.8 doc/libapache2-mod-runscripts/README.md);
+    man/man1/cgi-check.1 man/man8/cgi-launcher.8 doc/libapache2-mod-runscripts/README.md);
 ok t_cmp("@missing", '');
 ok t_cmp($said, qr{^Installed\. Add these lines to httpd\.conf}m);
 my @includes = $said =~ m{^ +(Include /opt/httpd/conf/extra/\S+)$}mg;
