@@ -10,7 +10,7 @@ use CGITest::Files;
 
 chdir Apache::Test::vars('top_dir') or die;
 my @pages = glob 'README.md CONTRIBUTING.md doc/*.md';
-plan tests => 9 + @pages;
+plan tests => 10 + @pages;
 sub text { return join '', map { read_file($_) } @_ }
 
 my $source = text(glob('*.c cgi/*.[ch] cgiroute/*.c runscripts/*.c'));
@@ -57,6 +57,12 @@ my @named = text('doc/SECURITY.md') =~ m{`((?:t|fuzz)/[\w./]+)`}g;
 ok(@named >= 30);
 @missing = grep { !-f } @named;
 ok t_cmp("@missing", '', 'tests in doc/SECURITY.md');
+
+# What PROGRAMS.md calls tested is what scripts/programs runs.
+my ($programs) = text('doc/PROGRAMS.md') =~ /^\| program .*?\n\|---.*?\n(.*?)^$/ms;
+my @rows = sort map { /`([\w-]+)`/g } $programs =~ /^\| (`[^|]*)\|/mg;
+my @run = sort { $a cmp $b } text('t/programs/list.pl') =~ /\{name => '([\w-]+)'/g;
+ok t_cmp("@rows", "@run", 'doc/PROGRAMS.md');
 
 # A link leads to a file, and with "#" to a section of it.
 sub anchor {
