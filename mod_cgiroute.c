@@ -462,6 +462,7 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)plog;
     (void)ptemp;
     cgiroute_build_tables(p, s);
+    cgi_exec_say_version(s, "mod_cgiroute");
     return OK;
 }
 

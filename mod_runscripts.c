@@ -148,8 +148,9 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
-    (void)pconf, (void)plog, (void)ptemp, (void)s;
+    (void)pconf, (void)plog, (void)ptemp;
     runscripts_speling_guard();
+    cgi_exec_say_version(s, "mod_runscripts");
     return OK;
 }
 

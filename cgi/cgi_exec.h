@@ -171,6 +171,9 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
                            const cgi_exec_server_t *base,
                            const cgi_exec_server_t *add);
 
+/** Write the module's version into the log, at each start. In post_config. */
+void cgi_exec_say_version(server_rec *s, const char *module);
+
 /** Start the launchers in post_config, share them with the workers. */
 void cgi_exec_register_hooks(apr_pool_t *p);
 

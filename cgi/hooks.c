@@ -9,6 +9,7 @@
 #include "http_log.h"
 #include "mpm_common.h"
 
+#include "base/version.h"
 #include "cgi/admission.h"
 #include "cgi/compat.h"
 #include "cgi/gate.h"
@@ -117,6 +118,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                            server->warm) == APR_SUCCESS
                ? OK
                : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+void cgi_exec_say_version(server_rec *s, const char *module)
+{
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                     "%s/" CGI_VERSION " configured", module);
+    }
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)

@@ -17,6 +17,7 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
+#include "base/version.h"
 #include "cgi/status_assets.h"
 #include "cgi/status_view.h"
 
@@ -675,6 +676,7 @@ static void put_header(request_rec *r, const cgi_view_t *view)
     ap_rputs("</h1><p class=\"grow\" id=\"head\" data-live>", r);
     put(r, ap_get_server_description());
     ap_rprintf(r,
+               " \xc2\xb7 modules " CGI_VERSION
                " \xc2\xb7 up %s \xc2\xb7 %s</p><span class=\"error\" "
                "id=\"note\" role=\"status\"></span>"
                "<a href=\"?json\">JSON</a> <a href=\"?metrics\">metrics</a>"

@@ -12,6 +12,7 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
+#include "base/version.h"
 #include "cgi/status_view.h"
 
 /* Quantiles that are told, in thousandths. */
@@ -194,6 +195,7 @@ void cgi_status_json(request_rec *r, const cgi_view_t *view)
     ap_set_content_type(r, "application/json");
     ap_rprintf(r, "{\"version\":1,");
     put_member(r, "server", ap_get_server_description());
+    put_member(r, "modules_version", CGI_VERSION);
     put_time(r, "uptime_ms", view->uptime);
     ap_rputs(",\n\"states\":{", r);
     for (i = 0; i < CGI_STATE_MAX; i++) {

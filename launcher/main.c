@@ -45,6 +45,7 @@
 #include "apr_time.h"
 
 #include "base/procstat.h"
+#include "base/version.h"
 #include "launcher/launcher.h"
 
 /* As the launcher finds it. */
@@ -1038,8 +1039,11 @@ int main(int argc, char *argv[])
         launcher_die("starting");
     }
 
-    while ((c = getopt(argc, argv, "ikn:u:g:r:t:w:c:m:p:s:x:")) != -1) {
+    while ((c = getopt(argc, argv, "Vikn:u:g:r:t:w:c:m:p:s:x:")) != -1) {
         switch (c) {
+        case 'V':
+            puts("cgi-launcher/" CGI_VERSION);
+            return 0;
         case 'i':
             privileged = 1;
             break;
