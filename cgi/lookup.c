@@ -128,7 +128,6 @@ static void say_request(request_rec *r, int number, int status,
                         const apr_array_header_t *describers)
 {
     apr_table_t *facts = apr_table_make(r->pool, 8);
-    cgi_exec_options_t options;
     int i;
 
     cgi_lookup_say(r->pool, number, "server", r->server->server_hostname);
@@ -143,8 +142,8 @@ static void say_request(request_rec *r, int number, int status,
     for (i = 0; i < describers->nelts; i++) {
         cgi_lookup_describe_t *one =
             APR_ARRAY_IDX(describers, i, cgi_lookup_describe_t *);
+        cgi_exec_options_t options = {0};
 
-        memset(&options, 0, sizeof(options));
         if (one(r, &options, facts)) {
             say_script(r, number, &options);
         }
@@ -257,14 +256,13 @@ static void look_up(apr_pool_t *p, server_rec *s, int number, char *line,
     char *words[WORDS];
     request_rec *r;
     conn_rec *c;
+    char *rest;
     int n;
 
-    for (n = 0; n < WORDS && line; n++) {
-        words[n] = line;
-        line = n < WORDS - 1 ? strchr(line, '\t') : NULL;
-        if (line) {
-            *line++ = '\0';
-        }
+    words[0] = line;
+    for (n = 1; n < WORDS && (rest = strchr(words[n - 1], '\t')); n++) {
+        *rest++ = '\0';
+        words[n] = rest;
     }
     cgi_lookup_say(p, number, "begin", "");
     c = n == WORDS ? connect_to(p, s, words) : NULL;
