@@ -111,7 +111,7 @@ my @cases = (
     ['/cgi-status-none', ['--to=127.0.0.2'], 'nothing',
         'htdocs/cgi-status-none', 'nothing'],
 );
-plan tests => 3 * @cases + 32;
+plan tests => 3 * @cases + 34;
 
 my $check = Apache::Test::vars('top_dir') . '/scripts/cgi-check';
 my $program = CGITest::Server::program();
@@ -185,6 +185,19 @@ ok t_cmp($o->{server}, 'named.example');
 ok t_cmp("@{$o->{log}}", qr/client denied by server configuration/);
 ($o) = objects("http://127.0.0.1:$port/cgi/.fixed", @command);
 ok t_cmp("@{$o->{log}}", qr/passed over: /);
+
+# The manual page has all members, and all codes of problems.
+my $top = Apache::Test::vars('top_dir');
+my $manual = read_file("$top/doc/cgi-check.1") =~ s/^\.SH EXIT.*//msr
+    =~ s/^.*?\.SH JSON//sr;
+my %documented = map { $_ => 1 } $manual =~ /([a-z][a-z_-]+)/g;
+my @keys = grep { !$documented{$_} } sort keys %$o;
+ok t_cmp("@keys", '');
+my $program_text = read_file($check);
+my %codes = map { $_ => 1 } $program_text =~ /\['([a-z-]+)',\s/g,
+    $program_text =~ /code => '([a-z-]+)'/g;
+ok t_cmp(keys %codes > 12 ? join ' ', grep { !$documented{$_} } sort keys %codes
+    : 'no codes', '');
 
 # Sentences and exit status.
 my $said = output("http://127.0.0.1:$port/good", @command);
