@@ -7,7 +7,7 @@ use Apache::TestUtil 't_cmp';
 use JSON::PP;
 use CGITest::Files;
 use CGITest::Server;
-use RunScripts 'tree';
+use RunScripts qw(request tree);
 
 my $conf = <<'EOC';
 AccessFileName .htaccess
@@ -111,7 +111,7 @@ my @cases = (
     ['/cgi-status-none', ['--to=127.0.0.2'], 'nothing',
         'htdocs/cgi-status-none', 'nothing'],
 );
-plan tests => 3 * @cases + 34;
+plan tests => 3 * @cases + 38;
 
 my $check = Apache::Test::vars('top_dir') . '/scripts/cgi-check';
 my $program = CGITest::Server::program();
@@ -226,6 +226,38 @@ ok t_cmp("@shadowed", "This URL does not run $root/htdocs/both.nph.");
 ok t_cmp(join(' ', sort map { $_->{url} =~ s{.*:\d+}{}r }
     grep { $_->{file} =~ m{/cgi/} } @all), join ' ', map { ($_, $_) }
     qw(/cgi/fixed /cgi/page.py /fixed /py/page));
+
+# A httpd that runs with this configuration notices nothing: its sockets, shared
+# memory and pid file are still its own.
+my $running = CGITest::Server->plain(prepare => sub {
+    tree($_[0]->root, 'cgi/one' =>
+        "#!/bin/sh\necho Content-Type: text/plain; echo; echo one\n");
+}, conf => <<'EOC');
+ScriptAlias /cgi/ "@root@/cgi/"
+CGIRoute "^/route" "one" dir="@root@/cgi"
+CGILimit 5 queue=5
+<Directory "@root@/cgi">
+    Require all granted
+</Directory>
+<Location /cgi-status>
+    SetHandler cgi-status
+</Location>
+EOC
+
+sub state_of {
+    my ($httpd) = @_;
+    my $files = join ' ', sort grep { !/log$/ } split /\n/,
+        `find @{[$httpd->root]} ! -type d`;
+    return join "\n", $files, read_file($httpd->root . '/httpd.pid'),
+        "@{[sort $httpd->launchers]}";
+}
+my $before = state_of($running);
+($o) = objects('http://127.0.0.1:' . $running->port . '/route', $program, '-d',
+    $running->root, '-f', $running->root . '/httpd.conf');
+ok t_cmp($o->{file}, $running->root . '/cgi/one');
+ok t_cmp(state_of($running), $before);
+ok t_cmp(request($running->port, 'GET', $_)->{body}, "one\n")
+    for '/cgi/one', '/route';
 
 # Nothing has run, and the configuration's own faults are told.
 ok t_cmp(join(' ', glob "$root/*/*.ran"), '');
