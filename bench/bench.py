@@ -11,14 +11,14 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lib import budget, machine, rows, scale  # noqa: E402
+from lib import budget, machine, rows, scale, waiting  # noqa: E402
 from lib.measure import WrongAnswer           # noqa: E402
 from lib.report import Report                 # noqa: E402
 from lib.servers import ServerError           # noqa: E402
 
-ROWS = {**rows.ROWS, **scale.ROWS}
+ROWS = {**rows.ROWS, **waiting.ROWS, **scale.ROWS}
 # On demand only.
-EXTRA_ROWS = budget.ROWS
+EXTRA_ROWS = {**waiting.EXTRA_ROWS, **budget.ROWS}
 
 
 def arguments():

@@ -80,9 +80,13 @@ class Workspace:
 
     def _build(self):
         os.mkdir(self.bin)
-        for name in ("hello", "spawnloop", "xfer", "stamps", "pump"):
+        for name in ("hello", "spawnloop", "xfer", "stamps", "pump",
+                     "waits", "waiters"):
+            # Of the one that waits there are thousands at once.
+            static = ["-static"] if name == "waits" else []
             subprocess.run(
-                ["gcc", "-std=c99", "-O2", "-o", os.path.join(self.bin, name),
+                ["gcc", "-std=c99", "-O2", *static, "-o",
+                 os.path.join(self.bin, name),
                  os.path.join(BENCH, "src", name + ".c")], check=True)
         flags = output_of("apxs", "-q", "CFLAGS").split()
         flags += output_of("apr-1-config", "--cppflags", "--includes").split()
@@ -98,6 +102,7 @@ class Workspace:
         scripts = os.path.join(BENCH, "scripts")
         programs = {"hello-c": os.path.join(self.bin, "hello"),
                     "stamps": os.path.join(self.bin, "stamps"),
+                    "waits": os.path.join(self.bin, "waits"),
                     "hello-sh": os.path.join(scripts, "hello.sh"),
                     "hello-pl": os.path.join(scripts, "hello.pl"),
                     "big": os.path.join(scripts, "big.sh"),

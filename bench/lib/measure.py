@@ -11,6 +11,8 @@ import subprocess
 import threading
 import time
 
+from .servers import program_of
+
 
 class WrongAnswer(Exception):
     """The server answered, but not with what the script wrote."""
@@ -156,6 +158,73 @@ def sleepers(server, path, count):
     thread.join()
     result.update(together=together, kib=kib / count)
     return result
+
+
+class Waiters:
+    """count connections at once, each with a request for a script that waits
+    (src/waiters.c). They come at `rate` a second; the first is answered
+    `seconds` after the start, the last when `spread` more are over.
+
+        with Waiters(server, path, 2000, 500, 60, 4) as waiters:
+            waiters.gather()    # how many scripts run
+            ...
+            waiters.result()    # waits for the end
+    """
+
+    def __init__(self, server, path, count, rate, seconds, spread):
+        self.server = server
+        self.path = path
+        self.numbers = (count, rate, seconds, spread)
+
+    def __enter__(self):
+        count, rate, seconds, spread = self.numbers
+        self.due = time.monotonic() + seconds
+        self.load = subprocess.Popen(
+            [os.path.join(self.server.ws.bin, "waiters"), "127.0.0.1",
+             str(self.server.port), self.path, str(count), str(rate),
+             str(seconds), str(spread)], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return self
+
+    def __exit__(self, *_):
+        self.load.kill()
+        self.load.wait()
+        self.load.stdout.close()
+
+    def running(self):
+        return sum(program_of(pid).startswith("waits")
+                   for pid in self.server.pids())
+
+    def gather(self):
+        """Wait until all scripts run, or no more come: how many run."""
+        count, rate = self.numbers[:2]
+        time.sleep(count / rate)
+        seen, since = self.running(), time.monotonic()
+        while seen < count and time.monotonic() < since + 3:
+            time.sleep(0.2)
+            now = self.running()
+            if now > seen:
+                seen, since = now, time.monotonic()
+        if time.monotonic() > self.due:
+            raise WrongAnswer("%s: too slow, the first script has ended "
+                              "before the last was there" % self.server.name)
+        return seen
+
+    def result(self):
+        """A dict: how many were right, failed, wrong, lost; and by how many
+        microseconds answers were late: median, p99."""
+        out = self.load.communicate()[0]
+        if self.load.returncode:
+            raise WrongAnswer("waiters: " + out.strip())
+        names = ("right", "failed", "wrong", "lost", "median", "p99")
+        return dict(zip(names, map(int, out.split()[-6:])))
+
+
+def answers_within(server, path, seconds):
+    """Is one request answered in that time?"""
+    return subprocess.run(
+        ["curl", "-sf", "-o", "/dev/null", "-m", str(seconds),
+         server.url(path)], check=False).returncode == 0
 
 
 def _is_sleeper(pid):

@@ -361,7 +361,10 @@ def launcher_sizes(server):
 
 def streaming(bench):
     """Server-sent events, one line per 10 ms: delay of each."""
-    makers = ours(bench, httpd(OURS, cgi="runscripts", tls=True))
+    in_threads = OURS + ", CGIPark off"
+    makers = ours(bench, httpd(OURS, cgi="runscripts", tls=True),
+                  httpd(in_threads, cgi="runscripts", tls=True,
+                        extra="CGIPark off\n"))
     makers += [httpd("mod_cgid", cgi="cgid", tls=True), lighttpd(), nginx()]
     kinds = {"h1": {}, "TLS": {"tls": True},
              "h2": {"tls": True, "http2": True}}
@@ -385,6 +388,12 @@ def streaming(bench):
                 "Server-sent events, %s: 99th percentile" % kind, p99)
             bench.report.goal("server-sent events, %s, median delay" % kind,
                               p50, OURS, None, 1000, at_least=False)
+            for series, label in ((p50, "median delay"),
+                                  (p99, "99th percentile")):
+                bench.report.goal(
+                    "server-sent events, %s, %s, against lighttpd" % (
+                        kind, label), series, OURS, "lighttpd", 1.1,
+                    at_least=False)
 
 
 def http2(bench):

@@ -341,9 +341,10 @@ class Httpd(Server):
 
 
 class Lighttpd(Server):
-    def __init__(self, workspace, name, port, tls=True):
+    def __init__(self, workspace, name, port, tls=True, connections=2048):
         super().__init__(workspace, name, port)
         self.tls_port = port + 1 if tls else None
+        self.connections = connections
 
     def prepare(self):
         extra = ""
@@ -354,6 +355,7 @@ class Lighttpd(Server):
         self.write("lighttpd.conf", fill("lighttpd.conf", {
             "DIR": self.dir, "PORT": self.port, "SITE": self.ws.site,
             "TLSMODULE": ', "mod_openssl"' if self.tls_port else "",
+            "CONNECTIONS": self.connections, "FDS": 4 * self.connections,
             "IDENTITY": 'server.username = "www-data"\n'
                         'server.groupname = "www-data"' if self.ws.root
                         else "",

@@ -318,13 +318,15 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
 
 {
     my $n = $ENV{CGITEST_LARGE} ? 10000 : 300;
-    my %lane = map { $_ => client($own, $ssl && $tls && $_ % 3 == 0) } 1 .. 8;
-    my (%want, $wrong);
-    $wrong = '';
+    my $lanes = $ENV{CGITEST_LARGE} ? 32 : 8;
+    my $is_tls = sub { $ssl && $tls && $_[0] % 3 == 0 };
+    my %lane = map { $_ => client($own, $is_tls->($_)) } 1 .. $lanes;
+    my (%want, %did);
+    my $wrong = '';
     my $seed = $ENV{SEED} || int rand 1e6;
     srand $seed;
     for my $i (1 .. $n) {
-        my $lane = 1 + int rand 8;
+        my $lane = 1 + int rand $lanes;
         my $c = $lane{$lane};
         while (my $due = shift @{$want{$lane}}) {
             my $got = answers([$c]);
@@ -332,6 +334,7 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
         }
         my $kind = int rand 7;
         my $text = "t$i";
+        $did{$kind . ($is_tls->($lane) && ' over TLS')}++;
         if ($kind == 0) {
             ask($c, '/plain/s.txt');
             push @{$want{$lane}}, qr/^200 static$/;
@@ -362,16 +365,17 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
             ask($c, "/plain/wait?0.2+$text");
             sleep rand 0.1;
             ref $c->{sock} eq 'IO::Socket::SSL' ? $c->close : $c->abort;
-            $lane{$lane} = client($own, $ssl && $tls && $lane % 3 == 0);
+            $lane{$lane} = client($own, $is_tls->($lane));
         }
     }
-    for my $lane (1 .. 8) {
+    for my $lane (1 .. $lanes) {
         for my $due (@{$want{$lane}}) {
             my $got = answers([$lane{$lane}]);
             $wrong ||= "end, $due: $got" if $got !~ $due;
         }
     }
     is($wrong, '', "$n requests of all kinds") or diag "SEED=$seed";
+    note join ', ', map { "kind $_: $did{$_}" } sort keys %did;
     my ($worker) = $own->workers;
     ok(wait_until(10, sub { waiting($own) == 0 }),
         'none waits for ever');

@@ -56,7 +56,8 @@ sub size {
         : int rand 4_000_000;
 }
 
-my @good = (('get') x 8, ('post') x 4, ('echo') x 4, qw(slow status));
+my @good = (('get') x 8, ('post') x 4, ('echo') x 4, ('late') x 2,
+    qw(slow status));
 my @bad = qw(crash cut nothing bad closes holds floods);
 
 # A request of a kind, or of any: its number, its path, and what is right.
@@ -76,6 +77,9 @@ sub request {
         $size &= ~3;
         $more = sprintf '&wait=%.2f', rand 1.5;
         $total = 8 * $size;
+    }
+    elsif ($kind eq 'late') {
+        $more = sprintf '&wait=%.2f', rand 1;
     }
     elsif ($kind eq 'floods') {
         $more = '&lines=' . int rand 5000;
@@ -277,7 +281,7 @@ sub no_reader {
 sub half_closed {
     my ($self) = @_;
     my $c = $self->plain;
-    my $r = $self->request(qw(get slow post echo)[rand 4], int rand 50_000);
+    my $r = $self->request(qw(get slow late post echo)[rand 5], int rand 50_000);
     $self->begin($r, 'half-closed', $c->sock);
     $c->send(join '', bytes($c, $r));
     $c->finish;
