@@ -22,8 +22,10 @@ CGI_EXEC_USE_LOG;
 
 /* So long a request keeps its thread in any case, without CGIPark; */
 #define PARK_AFTER apr_time_from_msec(50)
-/* and so long after each thing that has happened. */
+/* and so long after each thing that has happened, */
 #define STAY_MIN apr_time_from_msec(1)
+/* or, if things happen as often as this, until the next: an event stream. */
+#define STAY_LIVELY apr_time_from_msec(20)
 
 #define PARKED (-2)
 
@@ -34,6 +36,7 @@ typedef struct {
     cgi_exec_options_t options;
     cgi_park_t *park;              /* NULL: it was never necessary */
     apr_time_t leave_at;           /* the thread; 0: never */
+    apr_time_t waits_since;        /* for what happens next */
     struct pollfd pfd[CGI_ON_MAX]; /* what it waits for */
 } exec_t;
 
@@ -75,16 +78,21 @@ static int wait_for(exec_t *x)
     apr_time_t now = cgi_clock_now();
     apr_time_t until = cgi_driver_wants(&x->d, pfd, now);
     apr_time_t leave = x->leave_at;
-    int n;
+    int lively = now - x->waits_since < STAY_LIVELY, stays = 0, n;
 
+    x->waits_since = now;
     if (leave && leave < now + STAY_MIN) {
-        leave = now + STAY_MIN;
+        stays = lively && cgi_park_may_stay();
+        leave = now + (stays ? STAY_LIVELY : STAY_MIN);
     }
     if (!leave || (until && until <= leave)) {
-        return wait_until(pfd, until, now);
+        leave = 0;
     }
-    n = wait_until(pfd, leave, now);
-    if (n) {
+    n = wait_until(pfd, leave ? leave : until, now);
+    if (stays) {
+        cgi_park_stayed();
+    }
+    if (n || !leave) {
         return n;
     }
     if (!x->park) {

@@ -63,6 +63,8 @@ struct cgi_park_t {
 
 static int works;       /* this httpd can do all this */
 static rlim_t fds_most; /* a descriptor above it must not be of the set */
+static apr_uint32_t stays_most; /* threads for requests that may be parked */
+static volatile apr_uint32_t stays;
 
 static connection_t *connection_of(const conn_rec *c)
 {
@@ -356,6 +358,20 @@ int cgi_park_leave(cgi_park_t *park, const struct pollfd *pfd,
     return 1;
 }
 
+int cgi_park_may_stay(void)
+{
+    if (apr_atomic_inc32(&stays) < stays_most) {
+        return 1;
+    }
+    cgi_park_stayed();
+    return 0;
+}
+
+void cgi_park_stayed(void)
+{
+    apr_atomic_dec32(&stays);
+}
+
 /* ---- at start ---- */
 
 /* Does a set within a set wake, and can a socket's descriptor be exchanged?
@@ -397,7 +413,7 @@ static const char *try_it(apr_pool_t *p)
 void cgi_park_init(apr_pool_t *pconf, server_rec *s)
 {
     struct rlimit limit;
-    int can = 0;
+    int can = 0, threads = 0;
     const char *wrong;
 
     works = 0;
@@ -413,6 +429,8 @@ void cgi_park_init(apr_pool_t *pconf, server_rec *s)
         getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY
             ? RLIM_INFINITY
             : limit.rlim_cur / 4 * 3;
+    (void)ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    stays_most = (apr_uint32_t)threads / 4;
     works = 1;
 }
 
@@ -442,6 +460,15 @@ int cgi_park_leave(cgi_park_t *park, const struct pollfd *pfd,
     (void)until;
     (void)now;
     return 0;
+}
+
+int cgi_park_may_stay(void)
+{
+    return 0;
+}
+
+void cgi_park_stayed(void)
+{
 }
 
 void cgi_park_init(apr_pool_t *pconf, server_rec *s)

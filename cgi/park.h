@@ -44,6 +44,13 @@ cgi_park_t *cgi_park_make(request_rec *r, cgi_park_next_t *next, void *baton);
 int cgi_park_leave(cgi_park_t *park, const struct pollfd *pfd,
                    apr_time_t until, apr_time_t now);
 
+/** May one that was busy a moment ago stay in its thread, in case it soon is
+ * again? Two more threads have to wake for one that is parked. A quarter of
+ * the threads of a process may be used so.
+ * @return 1: call cgi_park_stayed() after that */
+int cgi_park_may_stay(void);
+void cgi_park_stayed(void);
+
 /** At start, in the parent: see what there is, and log if it does not do. */
 void cgi_park_init(apr_pool_t *pconf, server_rec *s);
 
