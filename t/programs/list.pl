@@ -214,6 +214,24 @@ E
     {name => 'namazu', package => 'namazu2', script => "$cgi/namazu.cgi",
      file => 'link', like => qr/Results/, ask => ['?query=a', '', '?query=']},
 
+    {name => 'cvsweb', package => 'cvsweb', make => 1,
+     script => '@dir@/cvsweb/cvsweb', needs => ['/usr/lib/cgi-bin/cvsweb',
+        '/usr/bin/cvs'], file => 'shell', like => qr/one/, prepare => sub {
+        my $d = dir();
+        run('cvs', '-d', "$d/cvs", 'init');
+        file('cvsin/hello.txt', "hello\n");
+        run('sh', '-c', "cd '$d/cvsin' && cvs -d '$d/cvs' import -m First one "
+            . 'vendor release');
+        # Its configuration is beside it.
+        file('cvsweb/cvsweb.conf', text_of('/etc/cvsweb/cvsweb.conf')
+            =~ s{/var/lib/cvs}{$d/cvs}gr);
+        $_[0]{script} = file('cvsweb/cvsweb', text_of("$cgi/cvsweb"), 0755);
+        owned("$d/cvs");
+     },
+     ask => ['/', '/one/', '/one/hello.txt', '/one/hello.txt?rev=1.1',
+        '/none/', '/?logsort=date'],
+     strip => [qr/\d+ (?:seconds?|minutes?) ago/, qr/\d+ (?:hours?|days?)\b/]},
+
     {name => 'omega', package => 'xapian-omega',
      script => ["$cgi/omega/omega", "$cgi/omega"], file => 'link',
      like => qr/Omega|Xapian|Exception/i, ask => ['', '?P=a', '?DB=none&P=x']},
