@@ -18,7 +18,7 @@ from lib.servers import ServerError           # noqa: E402
 
 ROWS = {**rows.ROWS, **waiting.ROWS, **scale.ROWS}
 # On demand only.
-EXTRA_ROWS = {**waiting.EXTRA_ROWS, **budget.ROWS}
+EXTRA_ROWS = {**waiting.EXTRA_ROWS, **budget.ROWS, **scale.EXTRA_ROWS}
 
 
 def arguments():
@@ -42,6 +42,10 @@ def arguments():
                    "bench/ when all rows were run, else nowhere)")
     p.add_argument("--keep", action="store_true",
                    help="keep the folder with configurations and logs")
+    p.add_argument("--against", metavar="DIR", type=os.path.abspath,
+                   help="a directory with another build of the modules: only "
+                   "the two are measured (small, latency, bulk, "
+                   "instructions)")
     p.add_argument("--peers-only", action="store_true",
                    help="leave ours out; for work on the benchmark itself")
     options = p.parse_args()
@@ -68,7 +72,7 @@ def main():
         signal.signal(sig, lambda *_: sys.exit(1))
     if not options.peers_only:
         require_build()
-    report = Report(rows.OURS)
+    report = Report(rows.OURS, options.against and rows.BEFORE)
     before = machine.load_average()
     if before > 0.5:
         print("bench: the machine is busy (load %.1f): these figures are "

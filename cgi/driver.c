@@ -69,7 +69,7 @@ static void end_script(cgi_driver_t *d)
     }
     cgi_admission_leave(&d->admission, &d->q,
                         d->script.exited || d->script.fail_errno);
-    cgi_script_release(&d->script);
+    cgi_script_release(&d->script, &d->q);
 }
 
 /* What became of a request that has failed, in the words of the status page.

@@ -17,6 +17,7 @@
 #include "apr_strings.h"
 
 #include "base/procstat.h"
+#include "cgi/launchers.h"
 #include "cgi/script.h"
 
 CGI_EXEC_USE_LOG;
@@ -173,8 +174,25 @@ static void leave_stderr(const cgi_script_t *script)
     (void)!sendmsg(script->control_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void cgi_script_release(cgi_script_t *script)
+/* The launcher may have been killed before it has seen the end of the lease:
+ * the next one learns of it by a claim with nobody behind it. */
+static void tell_end(const cgi_script_t *script, const cgi_request_t *q)
 {
+    int pair[2];
+
+    if (!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        close(pair[0]);
+        (void)cgi_launch_claim(script->pid, q->options->identity, script->warm,
+                               pair[1]);
+        close(pair[1]);
+    }
+}
+
+void cgi_script_release(cgi_script_t *script, const cgi_request_t *q)
+{
+    int leased = script->control_fd >= 0 && script->pid && !script->exited &&
+                 !script->fail_errno;
+
     /* It may be that no launcher follows the one that died. */
     if (script->pid && (script->control_fd < 0 || script->unclaimed) &&
         !script->exited && !script->fail_errno && script->stdout_fd >= 0) {
@@ -187,4 +205,7 @@ void cgi_script_release(cgi_script_t *script)
     cgi_script_close(&script->stdout_fd);
     cgi_script_close(&script->stderr_fd);
     cgi_script_close(&script->control_fd); /* the end of the lease */
+    if (leased) {
+        tell_end(script, q);
+    }
 }

@@ -109,8 +109,8 @@ void cgi_script_log_end(const cgi_script_t *script, cgi_request_t *q);
 int cgi_script_is_exiting(const cgi_script_t *script);
 
 /** The request is over: close all descriptors, so that the launcher ends the
- * script. */
-void cgi_script_release(cgi_script_t *script);
+ * script, or the next one if it has just been killed. */
+void cgi_script_release(cgi_script_t *script, const cgi_request_t *q);
 
 /* ---- suexec.c: scripts that run as their owner; see also suexec.h ---- */
 

@@ -74,6 +74,7 @@ typedef struct launcher_entry_t {
     pid_t worker; /* that has asked for it */
     unsigned int kill_ms;
     int owner; /* number of the launcher that tends it */
+    int ended; /* 1: its worker has said that it gave the lease back */
 } launcher_entry_t;
 
 /** Open the list. @param fd memory of httpd's parent; or -1: of our own
@@ -86,6 +87,10 @@ int launcher_table_is_inherited(void);
 /** Prepare an entry; it counts once its pid is set.
  * @return NULL: there are too many scripts */
 launcher_entry_t *launcher_table_add(pid_t worker, unsigned int kill_ms);
+
+/** The worker has given the lease back: who tends the script sees it here, if
+ * the launcher that held the lease was killed before it saw the hang-up. */
+void launcher_table_end(pid_t pid, pid_t worker);
 
 /** The script has ended; unless another launcher tends it by now. */
 void launcher_table_remove(launcher_entry_t *entry, pid_t pid);

@@ -347,9 +347,13 @@ static int look_at(script_t *script)
         on_exit_status(script, CGI_STATUS_UNKNOWN);
         return !apr_hash_get(launcher.scripts, &pid, sizeof(pid));
     }
-    if (script->state == SCRIPT_RUNNING && script->control_fd < 0 &&
-        kill(script->entry->worker, 0) && errno == ESRCH) {
-        begin_term(script);
+    if (script->state == SCRIPT_RUNNING && script->control_fd < 0) {
+        if (script->entry->ended) {
+            begin_grace(script);
+        }
+        else if (kill(script->entry->worker, 0) && errno == ESRCH) {
+            begin_term(script);
+        }
     }
     return 0;
 }
@@ -552,13 +556,26 @@ static void take_over(void)
     }
 }
 
-/* A worker's script has lost its launcher: hold the lease for it. */
+/* A message may have waited for longer than its worker does. */
+static int is_given_back(int control_fd)
+{
+    struct pollfd pfd = {.fd = control_fd, .events = 0};
+
+    return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLHUP);
+}
+
+/* A worker's script has lost its launcher: hold the lease for it. Or it may
+ * have: a claim whose lease has ended already says that the script has. */
 static void claim(pid_t pid, int fds[CGI_FD_MAX])
 {
     pid_t worker = worker_of(fds[CGI_FD_CONTROL]);
     script_t *script = apr_hash_get(launcher.scripts, &pid, sizeof(pid));
     launcher_entry_t *entry;
 
+    if (is_given_back(fds[CGI_FD_CONTROL])) {
+        launcher_table_end(pid, worker);
+        return;
+    }
     if (script &&
         (!script->foreign || script->state != SCRIPT_RUNNING ||
          script->control_fd >= 0 || script->entry->worker != worker)) {
@@ -668,14 +685,6 @@ static int has_ended(int fd)
 
     return poll(&pfd, 1, 0) > 0 && (pfd.revents & (POLLHUP | POLLRDHUP)) &&
            !ioctl(fd, FIONREAD, &left) && !left;
-}
-
-/* A message may have waited for longer than its worker does. */
-static int is_given_back(int control_fd)
-{
-    struct pollfd pfd = {.fd = control_fd, .events = 0};
-
-    return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLHUP);
 }
 
 /* What the next script must not find in the memory that it inherits. */

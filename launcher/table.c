@@ -90,6 +90,7 @@ launcher_entry_t *launcher_table_add(pid_t worker, unsigned int kill_ms)
     entry->session = session;
     entry->worker = worker;
     entry->kill_ms = kill_ms;
+    entry->ended = 0;
     entry->owner = own;
     return entry;
 }
@@ -149,20 +150,34 @@ launcher_entry_t *launcher_table_next(launcher_entry_t *entry)
     return NULL;
 }
 
-launcher_entry_t *launcher_table_claim(pid_t pid, pid_t worker)
+/* The script that a worker has asked for. */
+static launcher_entry_t *find(pid_t pid, pid_t worker)
 {
     launcher_entry_t *entry = NULL;
 
-    while ((entry = launcher_table_next(entry))) {
-        int owner = entry->owner;
-
-        if (entry->pid == pid && entry->worker == worker) {
-            return owner != own && __atomic_compare_exchange_n(
-                                       &entry->owner, &owner, own, 0,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
-                       ? entry
-                       : NULL;
-        }
+    while ((entry = launcher_table_next(entry)) &&
+           (entry->pid != pid || entry->worker != worker)) {
     }
-    return NULL;
+    return entry;
+}
+
+launcher_entry_t *launcher_table_claim(pid_t pid, pid_t worker)
+{
+    launcher_entry_t *entry = find(pid, worker);
+    int owner = entry ? entry->owner : own;
+
+    return owner != own && __atomic_compare_exchange_n(
+                               &entry->owner, &owner, own, 0, __ATOMIC_SEQ_CST,
+                               __ATOMIC_SEQ_CST)
+               ? entry
+               : NULL;
+}
+
+void launcher_table_end(pid_t pid, pid_t worker)
+{
+    launcher_entry_t *entry = find(pid, worker);
+
+    if (entry) {
+        entry->ended = 1;
+    }
 }

@@ -105,8 +105,11 @@ def series_table(series, ours):
 class Report:
     """Sections in the order of measuring, goals in front."""
 
-    def __init__(self, ours):
+    def __init__(self, ours, before=None):
+        """before: the name of another build of ours. Then the only goal is
+        that no figure is worse than its own."""
         self.ours = ours
+        self.before = before
         self.sections = []
         self.goals = []
 
@@ -117,9 +120,14 @@ class Report:
     def series(self, title, series, note=""):
         text = series_table(series, self.ours)
         self.section(title, text + ("\n\n" + note if note else ""))
+        if self.before in series.values:
+            self.goals.append(Goal(title, series, self.ours, self.before,
+                                   0.97 if series.higher else 1.03,
+                                   series.higher))
 
     def goal(self, *args, **kwargs):
-        self.goals.append(Goal(*args, **kwargs))
+        if not self.before:
+            self.goals.append(Goal(*args, **kwargs))
 
     def goals_table(self):
         return table(["work", "goal", "reached", "by round", "done"],

@@ -14,6 +14,7 @@ from .servers import Httpd, Lighttpd, Nginx, Pump
 
 OURS = "runscripts"
 ROUTE = "cgiroute"
+BEFORE = "the other build"
 FLOOR = "httpd alone"
 LIMIT = "limit"
 SPLICED = LIMIT + ", splice()"
@@ -31,6 +32,7 @@ class Bench:
         self.bytes = options.megabytes << 20
         self.base_port = options.port
         self.with_ours = not options.peers_only
+        self.against = options.against
 
     def say(self, text):
         print("   " + text, flush=True)
@@ -87,6 +89,8 @@ def ours(bench, *makers):
 
 def everyone(bench, mod_cgi=True):
     makers = ours(bench, httpd(OURS, cgi="runscripts"))
+    if bench.against:
+        return makers + [httpd(BEFORE, cgi="runscripts", build=bench.against)]
     makers.append(httpd("mod_cgid", cgi="cgid"))
     if mod_cgi:
         makers += [httpd("mod_cgi prefork", cgi="cgi", mpm="prefork"),

@@ -13,6 +13,7 @@ import time
 
 from . import machine, measure
 from .report import Series, table
+from .rows import BEFORE, OURS, script_url
 from .servers import Httpd, ServerError
 
 REQUESTS = 100
@@ -276,4 +277,19 @@ def time_routes(bench, kinds):
                        for kind in kinds]))
 
 
+def instructions(bench):
+    """Of httpd's worker, for a small response."""
+    count = Series("instructions", False)
+    for name, build in [(OURS, machine.BUILD)] + (
+            [(BEFORE, bench.against)] if bench.against else []):
+        with bench.up(lambda ws, port, name=name, build=build: Counted(
+                ws, "count " + name, port, cgi="runscripts",
+                build=build)) as (server,):
+            count.add(name, server.count(script_url(server, "hello-c"), 200))
+            bench.say("%s: %.0f instructions" % (name, count.median(name)))
+    bench.report.series("Small response, C program: instructions of httpd",
+                        count)
+
+
 ROWS = {"static": static, "routes": routes}
+EXTRA_ROWS = {"instructions": instructions}

@@ -259,12 +259,14 @@ class Httpd(Server):
 
     cgi: "runscripts", "cgid", "cgi" or None; mpm: event, prefork, worker;
     tls: with mod_ssl and mod_http2 on the next port;
-    routes: our second module as well; extra: more configuration."""
+    build: the directory of our modules; extra: more configuration."""
 
     def __init__(self, workspace, name, port, cgi=None, mpm="event",
-                 tls=False, threads=None, ballast=0, extra="", modules=()):
+                 tls=False, threads=None, ballast=0, extra="", modules=(),
+                 build=machine.BUILD):
         super().__init__(workspace, name, port)
         self.cgi = cgi
+        self.build = build
         self.mpm = mpm
         self.tls_port = port + 1 if tls else None
         self.threads = threads
@@ -284,14 +286,14 @@ class Httpd(Server):
             if self.cgi == "cgid":
                 extra += 'ScriptSock "%s/cgisock"\n' % self.dir
         elif self.cgi == "runscripts":
-            modules += self.load("runscripts", machine.BUILD)
+            modules += self.load("runscripts", self.build)
             extra += ('<Directory "%s/doit">\n    Options +RunScripts\n'
                       "</Directory>\n"
                       'Alias "/stream/" "%s/doit/"\n<Location "/stream/">\n'
                       "    CGIRequestBody stream\n</Location>\n"
                       % (self.ws.site, self.ws.site))
-            if machine.built("mod_cgiroute.so"):
-                modules += self.load("cgiroute", machine.BUILD)
+            if os.path.exists(os.path.join(self.build, "mod_cgiroute.so")):
+                modules += self.load("cgiroute", self.build)
                 extra += ('CGIRoute "^/cgi-bin/([^/]+)" "\\1" '
                           '"dir=%s/cgi-bin"\n' % self.ws.site)
         if self.ballast:

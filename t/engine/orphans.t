@@ -81,6 +81,23 @@ END
     is_deeply([$own->stop], [], 'nothing is left after the stop');
 };
 
+# The launchers are killed between the end of the lease and their sight of it.
+push @sections, sub {
+    my $own = CGITest::Server->start;
+    my ($left, $tag) = begin_script($own, '/engine/slow?head=60&trap=1');
+    my ($stays, $other) = begin_script($own, '/engine/slow?head=4');
+    my @old = $own->launchers;
+    kill 'STOP', @old;
+    my $mark = $own->mark;
+    $left->abort;
+    ok(wait_until(10, sub { $own->log_since($mark) =~ /the client has gone/ }),
+        'a client leaves while the launchers stand still');
+    kill 'KILL', @old;
+    is_gone($tag, 6, 'its script is ended by the next launcher');
+    is($stays->response->status, 200, 'that of another client is not');
+    is_deeply([$own->stop], [], 'nothing is left after the stop');
+};
+
 # Whoever is killed together with the launchers.
 my %killed = (
     'workers and launchers' => sub {

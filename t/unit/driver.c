@@ -253,8 +253,9 @@ int cgi_script_is_exiting(const cgi_script_t *s)
     return f.exiting;
 }
 
-void cgi_script_release(cgi_script_t *s)
+void cgi_script_release(cgi_script_t *s, const cgi_request_t *q)
 {
+    (void)q;
     if (s->control_fd >= 0 || s->stdout_fd >= 0) {
         say("kill");
     }
