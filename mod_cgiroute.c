@@ -191,6 +191,16 @@ static int post_perdir_config(request_rec *r)
 
 /* ---- handler and environment ---- */
 
+/* For those whom CGIDebug admits, why no program runs.
+ * @return OK: that is answered; DECLINED: it is not */
+static int explain_none(request_rec *r, const char *why)
+{
+    const cgi_exec_options_t options = {.dir = &config_of(r)->exec,
+                                        .explain = cgiroute_explain};
+
+    return cgi_exec_explain(r, &options, why);
+}
+
 /* Right behind core, which has put SetHandler into r->handler; before
  * mod_rewrite and mod_dir, which may still send the request elsewhere. */
 static int set_handler(request_rec *r)
@@ -199,6 +209,11 @@ static int set_handler(request_rec *r)
 
     if (!choice) {
         return DECLINED;
+    }
+    if (choice->status &&
+        explain_none(r, apr_psprintf(r->pool, "%d: %s", choice->status,
+                                     choice->reason)) == OK) {
+        return DONE;
     }
     if (choice->status) {
         return choice->status == HTTP_NOT_FOUND
@@ -322,6 +337,7 @@ static void get_options(request_rec *r, cgi_exec_options_t *options)
                          : choice->route->regex;
     options->dir = &conf->exec;
     options->hide_forbidden = choice->route->is_static;
+    options->explain = cgiroute_explain;
 }
 
 static int handler(request_rec *r)
@@ -366,6 +382,22 @@ static int describe(request_rec *r, cgi_exec_options_t *options,
     }
     get_options(r, options);
     return 1;
+}
+
+/* When nobody else has handled the request. */
+static int explain_rest(request_rec *r)
+{
+    const cgiroute_choice_t *choice = config_of(r)->choice;
+
+    return explain_none(r, apr_psprintf(r->pool, "%s %s, which is %s",
+                                        choice ? "a route serves"
+                                               : "no route answers, httpd "
+                                                 "goes on with",
+                                        r->filename ? r->filename : r->uri,
+                                        r->finfo.filetype == APR_REG ? "a file"
+                                        : r->finfo.filetype == APR_DIR
+                                            ? "a directory"
+                                            : "not there"));
 }
 
 /* Right before core serves a file as it is, whatever led to it: MultiViews, an
@@ -522,6 +554,7 @@ static void register_hooks(apr_pool_t *p)
                               AP_FTYPE_CONTENT_SET);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
     /* core.c has handlers at both ends: not by its name */
+    ap_hook_handler(explain_rest, NULL, NULL, APR_HOOK_REALLY_LAST - 2);
     ap_hook_handler(keep_source, NULL, NULL, APR_HOOK_REALLY_LAST - 1);
 }
 

@@ -353,11 +353,45 @@ static int choose(request_rec *r)
     return script ? run_instead(r, script, &info) : DECLINED;
 }
 
+/* For CGIDebug: the names that were looked for. */
+static void explain(request_rec *r, apr_array_header_t *lines)
+{
+    const runscripts_dir_t *dir = dir_of(r);
+    const runscripts_request_t *state = state_of(r);
+    const apr_array_header_t *lists[2] = {runscripts_suffixes(dir),
+                                          runscripts_nph_suffixes(dir)};
+    int i, k;
+
+    APR_ARRAY_PUSH(lines, const char *) =
+        dir->option.on ? "Options RunScripts is on here"
+                       : "Options RunScripts is off here";
+    for (k = 0; k < 2; k++) {
+        for (i = 0; i < lists[k]->nelts; i++) {
+            const runscripts_suffix_t *s =
+                &APR_ARRAY_IDX(lists[k], i, runscripts_suffix_t);
+            apr_size_t len = strlen(r->filename);
+
+            if (state && state->script && len > s->len &&
+                !strcmp(r->filename + len - s->len, s->text)) {
+                APR_ARRAY_PUSH(lines, const char *) = apr_psprintf(
+                    r->pool, "a file with the suffix %s is there: %s", s->text,
+                    k ? "it runs, and writes the whole response (NPH)"
+                      : "it runs");
+                return;
+            }
+            APR_ARRAY_PUSH(lines, const char *) = apr_psprintf(
+                r->pool, "a script's name ends with %s%s", s->text,
+                state && state->script ? ": there is none" : "");
+        }
+    }
+}
+
 /* After mod_rewrite and mod_alias, whose rules for a directory may send the
  * client to a better place; before mod_dir's and mod_speling's guesses. */
 static int fixup_hidden(request_rec *r)
 {
     const runscripts_request_t *state = state_of(r);
+    cgi_exec_options_t options = {0};
 
     if (!state || state->script) {
         return DECLINED;
@@ -366,7 +400,13 @@ static int fixup_hidden(request_rec *r)
     if (r->proxyreq || !strncmp(r->filename, "redirect:", 9)) {
         return OK;
     }
-    return HTTP_NOT_FOUND;
+    options.dir = &dir_of(r)->exec;
+    options.explain = explain;
+    return cgi_exec_explain(r, &options,
+                            "404: the name is that of a script or of an "
+                            "editor's copy, which is never served") == OK
+               ? DONE
+               : HTTP_NOT_FOUND;
 }
 
 /* mod_dav reads directories by itself and would tell of hidden names. */
@@ -436,6 +476,7 @@ static int get_options(const request_rec *r, cgi_exec_options_t *options)
     options->nph = kind == RUNSCRIPTS_NPH;
     options->query_args = 1;
     options->dir = &dir->exec;
+    options->explain = explain;
     return dir->option.on && kind != RUNSCRIPTS_PLAIN;
 }
 

@@ -125,7 +125,7 @@ static const char *parse_limit(cmd_parms *cmd, cgi_limit_t *limit, int argc,
 const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *mconfig, int argc,
                                char *const argv[])
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
     registry_t *known = find_registry(cmd->pool);
     cgi_limit_t *limit;
     const char *error;

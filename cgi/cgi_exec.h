@@ -50,10 +50,21 @@ typedef struct cgi_sandbox_t cgi_sandbox_t;
 /** A file or program that takes error output: see stderrfile.c. */
 typedef struct cgi_stderr_t cgi_stderr_t;
 
+/** Who gets a page of CGIDebug: see debug.c. */
+typedef struct cgi_debug_rule_t cgi_debug_rule_t;
+
+/** A directive that has set something, and those before it in its section. */
+typedef struct cgi_exec_line_t {
+    const ap_directive_t *directive;
+    const struct cgi_exec_line_t *before;
+} cgi_exec_line_t;
+
 /** Engine directives of one directory; -1 (or NULL, UNSET) means unset.
  * Times are in microseconds, 0 means no limit. */
 typedef struct cgi_exec_dir_t {
-    int is_set; /* 1: at least one of the following is */
+    int is_set;                   /* 1: at least one of the following is */
+    const cgi_exec_line_t *lines; /* that have set them, the last one first; */
+    const struct cgi_exec_dir_t *outer, *inner; /* merged: those of both */
     apr_interval_time_t first_timeout; /* until the script's header is whole */
     apr_interval_time_t idle_timeout;  /* between two signs of life */
     apr_interval_time_t total_timeout;
@@ -68,6 +79,7 @@ typedef struct cgi_exec_dir_t {
     int status_end;               /* CGIStatusEnd; -1: unset */
     const cgi_sandbox_t *sandbox; /* CGISandbox; NULL: unset */
     apr_interval_time_t park_after; /* CGIPark; CGI_PARK_NEVER: off */
+    const cgi_debug_rule_t *debug;  /* CGIDebug; NULL: unset */
 } cgi_exec_dir_t;
 
 #define CGI_PARK_NEVER APR_INT64_MAX
@@ -116,6 +128,9 @@ typedef struct cgi_exec_options_t {
     int hide_forbidden;
     /** The directives in force for this request. */
     const cgi_exec_dir_t *dir;
+    /** For CGIDebug: push to lines (const char *), from r->pool, how the
+     * script was found; or NULL. */
+    void (*explain)(request_rec *r, apr_array_header_t *lines);
 } cgi_exec_options_t;
 
 /**
@@ -132,6 +147,16 @@ typedef struct cgi_exec_options_t {
  *         later, perhaps in another thread. Never DECLINED.
  */
 int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options);
+
+/**
+ * Where no script runs: answer with a page that says why, if CGIDebug admits
+ * the request.
+ * @param options script is NULL; route, dir and explain count
+ * @param why an English sentence
+ * @return what a handler returns; DECLINED: no such page is wanted
+ */
+int cgi_exec_explain(request_rec *r, const cgi_exec_options_t *options,
+                     const char *why);
 
 /**
  * What httpd has made of the script's name says nothing about its output:
@@ -193,6 +218,7 @@ const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *dir, int argc,
                                char *const argv[]);
 const char *cgi_exec_cmd_status_end(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_park(cmd_parms *cmd, void *dir, const char *arg);
+const char *cgi_exec_cmd_debug(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *dir, int argc,
                                   char *const argv[]);
@@ -244,6 +270,10 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
                   RSRC_CONF | ACCESS_CONF,                                    \
                   "time after which a request that waits holds no thread, "   \
                   "or off"),                                                  \
+    AP_INIT_TAKE1("CGIDebug", cgi_exec_cmd_debug, NULL,                       \
+                  RSRC_CONF | ACCESS_CONF,                                    \
+                  "off, or an expression: which requests get a page that "    \
+                  "explains them"),                                           \
     AP_INIT_TAKE_ARGV("CGISendfile", cgi_exec_cmd_sendfile, NULL,             \
                       RSRC_CONF | ACCESS_CONF,                                \
                       "directories of files that X-Sendfile may name"),       \

@@ -16,6 +16,8 @@
 void cgi_exec_dir_init(cgi_exec_dir_t *dir)
 {
     dir->is_set = 0;
+    dir->lines = NULL;
+    dir->outer = dir->inner = NULL;
     dir->first_timeout = -1;
     dir->idle_timeout = -1;
     dir->total_timeout = -1;
@@ -28,15 +30,20 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->status_end = -1;
     dir->sandbox = NULL;
     dir->park_after = -1;
+    dir->debug = NULL;
     dir->stderr_file = NULL;
     dir->sendfile_dirs = NULL;
 }
 
-cgi_exec_dir_t *cgi_exec_dir_set(void *mconfig)
+cgi_exec_dir_t *cgi_exec_dir_set(cmd_parms *cmd, void *mconfig)
 {
     cgi_exec_dir_t *dir = mconfig;
+    cgi_exec_line_t *line = apr_palloc(cmd->pool, sizeof(*line));
 
     dir->is_set = 1;
+    line->directive = cmd->directive;
+    line->before = dir->lines;
+    dir->lines = line;
     return dir;
 }
 
@@ -47,6 +54,9 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
                         const cgi_exec_dir_t *add)
 {
     out->is_set = base->is_set || add->is_set;
+    out->lines = NULL;
+    out->outer = base;
+    out->inner = add;
     MERGE(first_timeout, -1);
     MERGE(idle_timeout, -1);
     MERGE(total_timeout, -1);
@@ -58,6 +68,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
     MERGE(limit, NULL);
     MERGE(sandbox, NULL);
     MERGE(park_after, -1);
+    MERGE(debug, NULL);
     MERGE(stderr_file, NULL);
     MERGE(sendfile_dirs, NULL);
     MERGE(status_end, -1);
@@ -107,7 +118,7 @@ static const char *parse_time(cmd_parms *cmd, const char *key,
 const char *cgi_exec_cmd_timeout(cmd_parms *cmd, void *mconfig, int argc,
                                  char *const argv[])
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
     const char *first = NULL, *idle = NULL, *total = NULL, *kill = NULL;
     const cgi_key_t keys[] = {{"first", &first},
                               {"idle", &idle},
@@ -138,7 +149,7 @@ const char *cgi_exec_cmd_timeout(cmd_parms *cmd, void *mconfig, int argc,
 const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *mconfig,
                                         const char *arg)
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
 
     return parse_time(cmd, "", arg, &dir->idle_timeout);
 }
@@ -146,9 +157,8 @@ const char *cgi_exec_cmd_script_timeout(cmd_parms *cmd, void *mconfig,
 const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *mconfig,
                                       const char *arg)
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
 
-    (void)cmd;
     if (!ap_cstr_casecmp(arg, "stream")) {
         dir->body_mode = CGI_BODY_STREAM;
     }
@@ -166,25 +176,23 @@ const char *cgi_exec_cmd_request_body(cmd_parms *cmd, void *mconfig,
 
 const char *cgi_exec_cmd_read_ahead(cmd_parms *cmd, void *mconfig, int on)
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
 
-    (void)cmd;
     dir->read_ahead = on;
     return NULL;
 }
 
 const char *cgi_exec_cmd_args(cmd_parms *cmd, void *mconfig, int on)
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
 
-    (void)cmd;
     dir->query_args = on;
     return NULL;
 }
 
 const char *cgi_exec_cmd_park(cmd_parms *cmd, void *mconfig, const char *arg)
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
 
     if (!ap_cstr_casecmp(arg, "off")) {
         dir->park_after = CGI_PARK_NEVER;

@@ -9,7 +9,7 @@
 #include "cgi/cgi_exec.h"
 
 /** The engine's part of a module's directory, for a directive to set. */
-cgi_exec_dir_t *cgi_exec_dir_set(void *mconfig);
+cgi_exec_dir_t *cgi_exec_dir_set(cmd_parms *cmd, void *mconfig);
 
 /** The longest time of a directive: in a message it is 32 bits of
  * milliseconds. */

@@ -188,7 +188,8 @@ static void admitted(cgi_driver_t *d, cgi_outcome_e outcome, apr_time_t now)
     else if (goes_on(d, outcome)) {
         d->phase = CGI_PHASE_HEADER;
         d->started = d->active = d->given = now;
-        d->times.at[CGI_AT_HOLD] = now + cgi_times_hold();
+        d->times.at[CGI_AT_HOLD] =
+            d->output.streaming ? 0 : now + cgi_times_hold();
         d->times.at[CGI_AT_TOTAL] = total > 0 ? now + total : 0;
         start(d, now);
     }
@@ -636,10 +637,11 @@ apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
                                                                   : POLLIN);
     watch(&pfd[CGI_ON_STDERR], d->lingered ? -1 : script->stderr_fd, POLLIN);
     /* Notes can wait until the launcher hangs up, unless the body waits, or
-     * a place is held for a process that is not known yet. */
+     * a place is held for a process that is not known yet, or they are
+     * timed. */
     watch(&pfd[CGI_ON_CONTROL], script->control_fd,
           d->lingered ? -1
-          : d->input.state == CGI_INPUT_START || nameless ||
+          : d->input.state == CGI_INPUT_START || nameless || d->q.debug ||
                   (cgi_admission_holds(&d->admission) && !script->pid)
               ? POLLIN
               : 0);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "cgi/debug.h"
 #include "cgi/errors.h"
 
 CGI_EXEC_USE_LOG;
@@ -40,6 +41,7 @@ int cgi_errors_read(cgi_errors_t *errors, int fd, apr_time_t now)
             cgi_errlines_init(errors->lines, log_line, errors, now);
         }
         cgi_errlines_add(errors->lines, buf, (apr_size_t)n, now);
+        cgi_debug_errors(errors->q->debug, buf, (apr_size_t)n);
         return (int)n;
     }
     return n < 0 && (errno == EINTR || errno == EAGAIN) ? 0 : -1;

@@ -15,6 +15,7 @@
 #include "http_protocol.h"
 
 #include "base/clock.h"
+#include "cgi/debug.h"
 #include "cgi/driver.h"
 #include "cgi/park.h"
 
@@ -114,6 +115,9 @@ static int finish(exec_t *x)
 
     apr_pool_cleanup_kill(d->q.r->pool, d, release);
     status = cgi_driver_end(d, cgi_clock_now());
+    if (d->q.debug && !d->q.c->aborted) {
+        return cgi_debug_answer(d->q.debug, &d->q, &d->script);
+    }
     if (d->output.redirect && status == OK && !d->q.c->aborted) {
         status = cgi_output_redirect(&d->output);
     }
@@ -171,18 +175,23 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       "%s: AcceptPathInfo is off, and the URL has path info",
                       options->script);
-        return HTTP_NOT_FOUND;
+        return cgi_exec_explain(r, options,
+                                "404: AcceptPathInfo is off, and the URL has "
+                                "path info") == OK
+                   ? OK
+                   : HTTP_NOT_FOUND;
     }
     r->content_type = NULL;
     x->options = *options;
-    if (after != CGI_PARK_NEVER) {
-        x->leave_at = now + (after < 0 ? PARK_AFTER : after);
-    }
     d->q.r = r;
     d->q.c = r->connection;
     d->q.options = &x->options;
     d->q.nph = options->nph ||
                !strncmp(apr_filepath_name_get(options->script), "nph-", 4);
+    d->q.debug = cgi_debug_make(&d->q);
+    if (after != CGI_PARK_NEVER && !d->q.debug) {
+        x->leave_at = now + (after < 0 ? PARK_AFTER : after);
+    }
     apr_pool_cleanup_register(r->pool, d, release, apr_pool_cleanup_null);
     cgi_driver_begin(d, now);
     return run(x);

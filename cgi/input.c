@@ -17,6 +17,7 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
+#include "cgi/debug.h"
 #include "cgi/input.h"
 
 CGI_EXEC_USE_LOG;
@@ -294,6 +295,7 @@ cgi_outcome_e cgi_input_spool(cgi_input_t *in, int block)
         return CGI_WENT_ON;
     }
     in->state = CGI_INPUT_DONE;
+    cgi_debug_at(in->q->debug, CGI_DEBUG_SPOOLED);
     return lseek(in->file_fd, 0, SEEK_SET)
                ? cgi_fail(in->q, HTTP_INTERNAL_SERVER_ERROR, errno,
                           "can't read the request body again")

@@ -14,6 +14,7 @@
 #include "http_request.h"
 
 #include "cgi/compat.h"
+#include "cgi/debug.h"
 #include "cgi/output.h"
 
 CGI_EXEC_USE_LOG;
@@ -45,6 +46,10 @@ cgi_outcome_e cgi_output_init(cgi_output_t *out, cgi_request_t *q)
     out->q = q;
     out->length_left = out->unread = -1;
     out->bb = apr_brigade_create(r->pool, q->c->bucket_alloc);
+    if (q->debug) { /* it goes to no client: read to its end, as it is */
+        out->raw = out->drop_body = out->streaming = 1;
+        return CGI_WENT_ON;
+    }
     /* The client of a pipeline that does not take the response before. */
     if (cgi_compat_output_waits(q->c) && !r->main) {
         cgi_gate_insert(&out->gate, q);
@@ -127,7 +132,8 @@ cgi_outcome_e cgi_output_flush(cgi_output_t *out, apr_time_t now)
 int cgi_output_is_sent(const cgi_output_t *out)
 {
     /* A redirect or a file comes at the end: nothing of it was sent. */
-    return out->begun && !out->redirect && !out->sendfile && out->status == OK;
+    return out->begun && !out->q->debug && !out->redirect && !out->sendfile &&
+           out->status == OK;
 }
 
 int cgi_output_is_open(const cgi_output_t *out)
@@ -159,6 +165,9 @@ int cgi_output_is_clear(const cgi_output_t *out)
 void cgi_output_bound(cgi_output_t *out, int n)
 {
     out->unread = n;
+    if (n <= 0) {
+        cgi_debug_at(out->q->debug, CGI_DEBUG_END);
+    }
 }
 
 int cgi_output_probe(cgi_output_t *out, apr_time_t since)
@@ -331,6 +340,7 @@ static ssize_t read_body(cgi_output_t *out, int fd, int *emptied)
         apr_bucket_free(buf);
     }
     else {
+        cgi_debug_output(out->q->debug, buf, (apr_size_t)n);
         add_body(out, buf, (apr_size_t)n);
     }
     return n;
@@ -339,10 +349,12 @@ static ssize_t read_body(cgi_output_t *out, int fd, int *emptied)
 /* Raw output: all of it is body, and the connection ends with it. */
 static void begin_raw(cgi_output_t *out)
 {
-    stream(out);
-    remove_filters(out->q->r);
-    out->q->c->keepalive = AP_CONN_CLOSE;
     out->begun = 1;
+    if (!out->q->debug) {
+        stream(out);
+        remove_filters(out->q->r);
+        out->q->c->keepalive = AP_CONN_CLOSE;
+    }
 }
 
 cgi_outcome_e cgi_output_read(cgi_output_t *out, int fd, int hung_up,
@@ -369,7 +381,9 @@ cgi_outcome_e cgi_output_read(cgi_output_t *out, int fd, int hung_up,
         if (outcome != CGI_WENT_ON) {
             return outcome;
         }
-        if (n == 0 || !out->unread || (n < 0 && out->unread > 0)) {
+        if (n == 0 || !out->unread || (n < 0 && out->unread > 0) ||
+            cgi_debug_is_full(out->q->debug)) {
+            cgi_debug_at(out->q->debug, CGI_DEBUG_END);
             return CGI_ENDED;
         }
         if (out->pending >= PASS_SIZE) {
@@ -389,6 +403,9 @@ cgi_outcome_e cgi_output_end(cgi_output_t *out)
 {
     cgi_request_t *q = out->q;
 
+    if (q->debug) {
+        return CGI_WENT_ON; /* the page is written when all is known */
+    }
     if (out->length_left > 0 && !q->r->header_only) {
         return cgi_fail(q, HTTP_BAD_GATEWAY, 0,
                         "its body is %" APR_OFF_T_FMT
@@ -405,6 +422,9 @@ cgi_outcome_e cgi_output_hurry(cgi_output_t *out)
 {
     conn_rec *c = out->q->c;
 
+    if (out->q->debug) {
+        return CGI_WENT_ON;
+    }
     /* Not ap_flush_conn(), which is for the end of a connection: mod_ssl
      * then closes TLS, and the next read of the connection crashes. */
     cgi_gate_insert(&out->gate, out->q);

@@ -30,12 +30,16 @@ typedef struct cgi_failure_t {
     const char *text; /* or NULL */
 } cgi_failure_t;
 
+/** What CGIDebug shows of a request: see debug.h. */
+typedef struct cgi_debug_t cgi_debug_t;
+
 /** Only the thread of the request touches it. */
 typedef struct cgi_request_t {
     request_rec *r;
     conn_rec *c;
     const cgi_exec_options_t *options;
     int nph;               /* by options->nph, or by the script's name */
+    cgi_debug_t *debug;    /* what is answered instead; or NULL */
     cgi_failure_t failure; /* written by the part that answers CGI_FAILED */
 } cgi_request_t;
 

@@ -214,7 +214,7 @@ static void remember(cmd_parms *cmd, cgi_sandbox_t *sandbox)
 const char *cgi_exec_cmd_sandbox(cmd_parms *cmd, void *mconfig, int argc,
                                  char *const argv[])
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
     apr_array_header_t *rules = apr_array_make(cmd->pool, 8, sizeof(char *));
     cgi_sandbox_t *sandbox = apr_pcalloc(cmd->pool, sizeof(*sandbox));
     char **words =

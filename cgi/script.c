@@ -17,6 +17,7 @@
 #include "apr_strings.h"
 
 #include "base/procstat.h"
+#include "cgi/debug.h"
 #include "cgi/launchers.h"
 #include "cgi/script.h"
 
@@ -67,10 +68,12 @@ int cgi_script_listen(cgi_script_t *script, const cgi_request_t *q)
         case CGI_NOTE_PROCESS:
             script->pid = (pid_t)note->value;
             said |= CGI_SAID_PROCESS;
+            cgi_debug_at(q->debug, CGI_DEBUG_PROCESS);
             break;
         case CGI_NOTE_STARTED:
             script->pid = (pid_t)note->value;
             said |= CGI_SAID_PROCESS | CGI_SAID_STARTED;
+            cgi_debug_at(q->debug, CGI_DEBUG_STARTED);
             break;
         case CGI_NOTE_FAILED:
             script->fail_errno = note->value;
@@ -81,6 +84,7 @@ int cgi_script_listen(cgi_script_t *script, const cgi_request_t *q)
             script->status_unknown = note->value == CGI_STATUS_UNKNOWN;
             script->wait_status = script->status_unknown ? 0 : note->value;
             said |= CGI_SAID_EXITED;
+            cgi_debug_at(q->debug, CGI_DEBUG_EXITED);
             break;
         case CGI_NOTE_COLD:
             ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, q->r,

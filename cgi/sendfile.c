@@ -30,7 +30,7 @@ CGI_EXEC_USE_LOG;
 const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *mconfig, int argc,
                                   char *const argv[])
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
     int i;
 
     if (argc < 1) {

@@ -20,6 +20,7 @@
 #include "http_protocol.h"
 
 #include "base/environment.h"
+#include "cgi/debug.h"
 #include "cgi/launchers.h"
 #include "cgi/sandbox.h"
 #include "cgi/script.h"
@@ -370,6 +371,7 @@ cgi_outcome_e cgi_script_start(cgi_script_t *script, cgi_request_t *q,
                         "CGISandbox: " CGI_SANDBOX_NO_SUEXEC);
     }
     cgi_sandbox_add(q, &request);
+    cgi_debug_start(q->debug, &request);
     script->warm = cgi_warm_choose(script, q, &request);
     rv = cgi_launch_send(&request, theirs, q->r->server->timeout, script->warm,
                          q->r->pool);

@@ -45,7 +45,7 @@ static apr_status_t forget(void *unused)
 
 const char *cgi_exec_cmd_status_end(cmd_parms *cmd, void *mconfig, int on)
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
 
     dir->status_end = on;
     if (on && !may_end) {

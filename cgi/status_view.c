@@ -32,10 +32,9 @@ const char *cgi_window_name(cgi_window_e window)
                                        : "since_start";
 }
 
-/* Bytes of the UTF-8 character (RFC 3629) that begins here; 0: it is none, or
- * one that steers terminals and editors. */
-static int character(const unsigned char *s)
+int cgi_text_character(const char *text)
 {
+    const unsigned char *s = (const unsigned char *)text;
     unsigned int c = *s, min;
     int i, n;
 
@@ -62,15 +61,14 @@ static int character(const unsigned char *s)
 
 static void clean(char *text)
 {
-    unsigned char *s = (unsigned char *)text;
     int n;
 
-    while (*s) {
-        if ((n = character(s)) == 0) {
-            *s = '?';
+    while (*text) {
+        if ((n = cgi_text_character(text)) == 0) {
+            *text = '?';
             n = 1;
         }
-        s += n;
+        text += n;
     }
 }
 

@@ -91,6 +91,9 @@ void cgi_chart_states(request_rec *r, const int states[CGI_STATE_MAX]);
 /** Numbers as small bars. */
 void cgi_chart_bars(request_rec *r, const uint64_t *n, int count);
 
+/** Bytes of the UTF-8 character (RFC 3629) that begins here; 0: it is none, or
+ * one that steers terminals and editors. @param text ended by NUL */
+int cgi_text_character(const char *text);
 /** For people: "12 ms", "1.3 s", "2 h 5 min"; below 0: "-". */
 const char *cgi_text_time(apr_pool_t *p, apr_interval_time_t t);
 /** "1.2 MB" */

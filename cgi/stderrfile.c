@@ -48,7 +48,7 @@ static apr_hash_t *all(apr_pool_t *pconf)
 
 const char *cgi_exec_cmd_stderr(cmd_parms *cmd, void *mconfig, const char *arg)
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
     apr_hash_t *files = all(cmd->pool);
     cgi_stderr_t *file;
 

@@ -129,9 +129,8 @@ const char *cgi_exec_cmd_warm(cmd_parms *cmd, void *mconfig, int argc,
 
 const char *cgi_exec_cmd_warm_scripts(cmd_parms *cmd, void *mconfig, int on)
 {
-    cgi_exec_dir_t *dir = cgi_exec_dir_set(mconfig);
+    cgi_exec_dir_t *dir = cgi_exec_dir_set(cmd, mconfig);
 
-    (void)cmd;
     dir->warm_scripts = on;
     return NULL;
 }

@@ -32,12 +32,32 @@ typedef struct attempt_t {
     int status;               /* for FAILED */
     cgiroute_choice_t *doubt; /* the answer if no route has another */
     int beside;               /* see cgiroute_early_t */
+    apr_array_header_t *told; /* what is found out is told here, not logged;
+                                 or NULL */
 } attempt_t;
 
 /* ---- the ends of an attempt ---- */
 
+/* To a page, a line. */
+static void tell(const attempt_t *a, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void tell(const attempt_t *a, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    APR_ARRAY_PUSH(a->told, const char *) =
+        apr_pvsprintf(a->r->pool, fmt, args);
+    va_end(args);
+}
+
 static outcome_e pass_over(const attempt_t *a, const char *why)
 {
+    if (a->told) {
+        tell(a, "route %s (%s:%d) passed over: %s", a->route->regex,
+             a->route->file, a->route->line, why);
+        return PASSED_OVER;
+    }
     ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, a->r,
                   "route %s (%s:%d) passed over: %s", a->route->regex,
                   a->route->file, a->route->line, why);
@@ -46,6 +66,11 @@ static outcome_e pass_over(const attempt_t *a, const char *why)
 
 static outcome_e fail(attempt_t *a, int status, const char *why)
 {
+    if (a->told) {
+        tell(a, "route %s (%s:%d) fails: %s", a->route->regex, a->route->file,
+             a->route->line, why);
+        return FAILED;
+    }
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, a->r, "route %s (%s:%d): %s",
                   a->route->regex, a->route->file, a->route->line, why);
     a->status = status;
@@ -428,7 +453,11 @@ static outcome_e try_list(attempt_t *a, const cgiroute_server_t *conf)
             return outcome;
         }
     }
-    if (conf->routes->nelts > tried) {
+    if (conf->routes->nelts > tried && a->told) {
+        tell(a, "%d routes passed over: the URL begins otherwise",
+             conf->routes->nelts - tried);
+    }
+    else if (conf->routes->nelts > tried) {
         ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, a->r,
                       "%d routes passed over: the URL begins otherwise",
                       conf->routes->nelts - tried);
@@ -479,6 +508,40 @@ int cgiroute_choose(request_rec *r, cgiroute_early_t *early)
                       work.path_info);
     }
     return OK;
+}
+
+/* The request as it is now may differ from what it was then: a copy of it is
+ * tried. */
+void cgiroute_explain(request_rec *r, apr_array_header_t *lines)
+{
+    const cgiroute_server_t *conf =
+        ap_get_module_config(r->server->module_config, &cgiroute_module);
+    request_rec probe = *r;
+    cgiroute_choice_t work = {0};
+    attempt_t a = {.r = &probe, .choice = &work, .told = lines};
+    outcome_e outcome = PASSED_OVER;
+
+    for (; conf && outcome == PASSED_OVER; conf = conf->main) {
+        outcome = try_list(&a, conf);
+    }
+    if (outcome == PASSED_OVER && a.doubt) {
+        outcome = CHOSEN;
+        work = *a.doubt;
+    }
+    if (outcome == CHOSEN && work.status) {
+        tell(&a, "route %s (%s:%d) refuses the request with %d: %s",
+             work.route->regex, work.route->file, work.route->line,
+             work.status, work.reason);
+    }
+    else if (outcome == CHOSEN) {
+        tell(&a, "route %s (%s:%d) %s %s, PATH_INFO \"%s\"", work.route->regex,
+             work.route->file, work.route->line,
+             work.is_file ? "serves" : "runs", work.place.script,
+             work.path_info);
+    }
+    else if (outcome == PASSED_OVER) {
+        tell(&a, "no route answers");
+    }
 }
 
 /* ---- what others are about to serve ---- */

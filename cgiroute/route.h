@@ -162,6 +162,10 @@ const char *const *cgiroute_values(apr_pool_t *p,
  */
 int cgiroute_choose(request_rec *r, cgiroute_early_t *early);
 
+/** Say which routes are tried for a request, and why each is passed over: to
+ * lines (const char *, from r->pool). */
+void cgiroute_explain(request_rec *r, apr_array_header_t *lines);
+
 /**
  * Whether the file that httpd is about to serve is one that a route runs,
  * under another URL or name.

@@ -33,7 +33,7 @@ for (['dir', qr/^void cgi_exec_dir_init\(/m, qr/^void cgi_exec_dir_merge\(/m],
     my $members = body($header, "struct cgi_exec_${what}_t");
     $members =~ s{/\*.*?\*/}{}gs;
     for my $field ($members =~ /(\w+);/g) {
-        next if $field eq 'is_set';    # of the structure itself
+        next if $field =~ /^(?:is_set|lines|outer|inner)$/;    # of itself
         push @fields, $field;
         push @{$missing{'unset value'}}, $field
             if body($source, $init) !~ /->$field = /;
