@@ -105,7 +105,8 @@ is(join('|', $plain->header('Vary')), 'Accept',
     'which does not say that it depends on the expression');
 my $same = ask('GET', '/engine-off/emit?' . escape($good));
 for ($plain, $same) {
-    $_->{head} =~ s/^Date: .*\n//m;
+    # On a busy machine, a script's end may come too late for its length.
+    $_->{head} =~ s/^(?:Date|Content-Length|Transfer-Encoding): .*\n//mg;
 }
 is($plain->{head}, $same->{head}, 'with the same header as without CGIDebug');
 for (['/engine-off/hello', 'switched off inside'],
