@@ -110,8 +110,8 @@ typedef struct cgi_note_text_t {
 
 /** A worker's message, with a control socket and nothing else: the script of
  * this process has lost its launcher. The one that takes the message holds
- * the new lease. If the worker's end of the socket is closed already, the worker
- * says that it has given the lease back. */
+ * the new lease. If the worker's end of the socket is closed already, the
+ * worker says that it has given the lease back. */
 typedef struct cgi_wire_claim_t {
     unsigned int magic;
     int pid;

@@ -78,11 +78,9 @@ typedef struct launcher_entry_t {
 } launcher_entry_t;
 
 /** Open the list. @param fd memory of httpd's parent; or -1: of our own
- * @param number of this launcher, below CGI_LAUNCHERS_MAX */
-void launcher_table_open(int fd, int number);
-
-/** Had a launcher of this number, which has died, scripts before us? */
-int launcher_table_is_inherited(void);
+ * @param number of this launcher, below CGI_LAUNCHERS_MAX
+ * @return 1: a launcher of this number, which has died, has used it */
+int launcher_table_open(int fd, int number);
 
 /** Prepare an entry; it counts once its pid is set.
  * @return NULL: there are too many scripts */
@@ -192,6 +190,9 @@ const launcher_become_t *launcher_identity(unsigned int number);
 /** Become another user, in another root directory.
  * @return 0; or the cgi_stage_e that has failed, and errno */
 int launcher_become(const launcher_become_t *who, const char *root);
+
+/** Lend children none of our memory for a while. */
+void launcher_stop_lending(void);
 
 /** Make the script's process, in a process group of its own. Does not wait
  * longer than a moment for anything that the script's owner can hold up.

@@ -1111,7 +1111,9 @@ int main(int argc, char *argv[])
     if (warm.plugin) {
         map_ready(ready, number);
     }
-    launcher_table_open(table, number);
+    if (launcher_table_open(table, number)) {
+        launcher_stop_lending();
+    }
     launcher_close_inherited();
     fcntl(QUEUE_FD, F_SETFD, FD_CLOEXEC);
     if (warm.plugin) {

@@ -300,6 +300,8 @@ typedef struct borrowed_t {
     volatile int armed; /* the child's timer runs; or -1: it has none */
 } borrowed_t;
 
+static apr_time_t no_lending_until;
+
 /* The child runs on it, in our memory or in its own. */
 static char child_stack[64 * 1024] __attribute__((aligned(64)));
 
@@ -426,21 +428,21 @@ static apr_status_t make_warm(pid_t *pid, const cgi_wire_request_t *request,
     return APR_SUCCESS;
 }
 
+void launcher_stop_lending(void)
+{
+    no_lending_until = launcher_now() + NO_LENDING;
+}
+
 apr_status_t launcher_make_process(pid_t *pid,
                                    const cgi_wire_request_t *request,
                                    const launcher_become_t *who,
                                    const int fds[CGI_FD_MAX])
 {
-    static apr_time_t no_lending_until;
-    static int begun;
     borrowed_t b = {request, who, fds, 0};
     int made;
 
     if (launcher_is_warm) {
         return make_warm(pid, request, fds);
-    }
-    if (!begun++ && launcher_table_is_inherited()) {
-        no_lending_until = launcher_now() + NO_LENDING;
     }
     if (!who && !request->limits && !request->sandbox &&
         launcher_now() >= no_lending_until) {
@@ -448,7 +450,7 @@ apr_status_t launcher_make_process(pid_t *pid,
         if (made) {
             return made < 0 ? errno : APR_SUCCESS;
         }
-        no_lending_until = launcher_now() + NO_LENDING;
+        launcher_stop_lending();
     }
     /* As fork() does; it alone can't write the number for us. */
     return make_child(run_forked, 0, &b, pid, NULL) < 0 ? errno : APR_SUCCESS;

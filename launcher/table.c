@@ -30,9 +30,8 @@ typedef struct part_t {
 
 static part_t *parts;
 static int own; /* number of this launcher */
-static int inherited;
 
-void launcher_table_open(int fd, int number)
+int launcher_table_open(int fd, int number)
 {
     size_t size = sizeof(part_t) * CGI_LAUNCHERS_MAX;
 
@@ -52,12 +51,7 @@ void launcher_table_open(int fd, int number)
     if (parts == MAP_FAILED) {
         launcher_die("reading the list of scripts");
     }
-    inherited = parts[own].high > 0;
-}
-
-int launcher_table_is_inherited(void)
-{
-    return inherited;
+    return parts[own].high > 0;
 }
 
 void launcher_table_forget(void)
