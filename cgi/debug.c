@@ -403,7 +403,7 @@ static void put_words(request_rec *r, const char *name,
 }
 
 static void put_process(request_rec *r, const cgi_debug_t *debug,
-                        cgi_request_t *q, const cgi_script_t *script)
+                        const cgi_script_t *script, const char *how)
 {
     const cgi_wire_request_t *m = debug->message;
 
@@ -429,7 +429,7 @@ static void put_process(request_rec *r, const cgi_debug_t *debug,
         put_row(r, "pid", apr_itoa(r->pool, (int)script->pid));
     }
     put_row(r, "end",
-            script->exited       ? cgi_script_how_ended(script, q)
+            script->exited       ? how
             : script->fail_errno ? "it could not be started"
             : script->pid        ? "it had not ended, and is ended with the "
                                    "request"
@@ -553,8 +553,8 @@ static void begin_page(request_rec *r)
     ap_rputs("\n\nWithout CGIDebug: ", r);
 }
 
-int cgi_debug_answer(cgi_debug_t *debug, cgi_request_t *q,
-                     const cgi_script_t *script)
+int cgi_debug_answer(cgi_debug_t *debug, const cgi_request_t *q,
+                     const cgi_script_t *script, const char *how)
 {
     request_rec *r = q->r;
 
@@ -562,7 +562,7 @@ int cgi_debug_answer(cgi_debug_t *debug, cgi_request_t *q,
     put(r, result(debug, q));
     ap_rputc('\n', r);
     put_choice(r, q->options);
-    put_process(r, debug, q, script);
+    put_process(r, debug, script, how);
     put_times(r, debug);
     put_environment(r, debug);
     put_output(r, debug, q);

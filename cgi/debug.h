@@ -44,9 +44,9 @@ void cgi_debug_errors(cgi_debug_t *debug, const char *data, apr_size_t len);
 /** Is there no room for more of stdout? */
 int cgi_debug_is_full(const cgi_debug_t *debug);
 
-/** The request is over: answer with the page.
+/** The request is over: answer with the page. @param how the script ended
  * @return what a handler returns */
-int cgi_debug_answer(cgi_debug_t *debug, cgi_request_t *q,
-                     const cgi_script_t *script);
+int cgi_debug_answer(cgi_debug_t *debug, const cgi_request_t *q,
+                     const cgi_script_t *script, const char *how);
 
 #endif /* CGI_DEBUG_H */

@@ -116,7 +116,8 @@ static int finish(exec_t *x)
     apr_pool_cleanup_kill(d->q.r->pool, d, release);
     status = cgi_driver_end(d, cgi_clock_now());
     if (d->q.debug && !d->q.c->aborted) {
-        return cgi_debug_answer(d->q.debug, &d->q, &d->script);
+        return cgi_debug_answer(d->q.debug, &d->q, &d->script,
+                                cgi_script_how_ended(&d->script, &d->q));
     }
     if (d->output.redirect && status == OK && !d->q.c->aborted) {
         status = cgi_output_redirect(&d->output);

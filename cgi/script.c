@@ -23,6 +23,9 @@
 
 CGI_EXEC_USE_LOG;
 
+/* More launchers of one script do not die. */
+#define CLAIMS_MAX 20
+
 void cgi_script_init(cgi_script_t *script)
 {
     script->control_fd = script->stdin_fd = -1;
@@ -49,6 +52,28 @@ int cgi_script_unread(int fd)
     int n;
 
     return ioctl(fd, FIONREAD, &n) ? -1 : n;
+}
+
+int cgi_script_claim(cgi_script_t *script, const cgi_request_t *q)
+{
+    int pair[2];
+    apr_status_t rv;
+
+    if (!script->pid || script->exited || script->fail_errno ||
+        script->claims++ == CLAIMS_MAX ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        return 0;
+    }
+    rv = cgi_launch_claim(script->pid, q->options->identity, script->warm,
+                          pair[1]);
+    close(pair[1]);
+    if (rv != APR_SUCCESS) {
+        close(pair[0]);
+        return 0;
+    }
+    script->control_fd = pair[0];
+    script->unclaimed = 1;
+    return 1;
 }
 
 int cgi_script_listen(cgi_script_t *script, const cgi_request_t *q)

@@ -33,8 +33,6 @@ CGI_EXEC_USE_LOG;
 #define KILL_MS 3000
 /* A launcher that died takes its unstarted script along: ask the next. */
 #define ATTEMPTS_MAX 5
-/* More launchers of one script do not die. */
-#define CLAIMS_MAX 20
 
 /* The script's path as this process sees it. */
 static const char *script_file(const cgi_request_t *q)
@@ -384,26 +382,4 @@ cgi_outcome_e cgi_script_start(cgi_script_t *script, cgi_request_t *q,
         return cgi_overload(q, rv, "the launchers do not take requests");
     }
     return CGI_WENT_ON;
-}
-
-int cgi_script_claim(cgi_script_t *script, const cgi_request_t *q)
-{
-    int pair[2];
-    apr_status_t rv;
-
-    if (!script->pid || script->exited || script->fail_errno ||
-        script->claims++ == CLAIMS_MAX ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-        return 0;
-    }
-    rv = cgi_launch_claim(script->pid, q->options->identity, script->warm,
-                          pair[1]);
-    close(pair[1]);
-    if (rv != APR_SUCCESS) {
-        close(pair[0]);
-        return 0;
-    }
-    script->control_fd = pair[0];
-    script->unclaimed = 1;
-    return 1;
 }

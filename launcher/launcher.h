@@ -3,7 +3,7 @@
 /**
  * The parts of the program cgi-launcher: main.c watches, spawn.c starts,
  * table.c remembers, walls.c gives up what root could do, sandbox.c shuts
- * scripts in.
+ * scripts in, become.c knows the users of routes, and system.c is below all.
  */
 #ifndef CGI_LAUNCHER_H
 #define CGI_LAUNCHER_H
@@ -30,6 +30,8 @@ typedef struct launcher_tmp_t {
     char root[1024];       /* root directory in which that path is; or "" */
 } launcher_tmp_t;
 
+/* ---- system.c ---- */
+
 /** Complain with errno, and end the launcher. */
 void launcher_die(const char *what);
 
@@ -45,21 +47,24 @@ void launcher_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage);
  *         which could wait for somebody, or not of that size */
 void *launcher_read_file(int fd, apr_size_t size, apr_pool_t *pool);
 
+/** Close all descriptors but the standard three. */
+void launcher_close_inherited(void);
+
+/* ---- become.c: whom the privileged launcher may make a script of ---- */
+
 /** Become the privileged launcher: read the identities. Ends the launcher
  * when they can't be read. */
 void launcher_read_identities(int fd, apr_pool_t *pool);
 
-/** Let the launcher itself have as many descriptors as it may: each running
- * script holds one. Scripts get the limit that was there. */
-void launcher_raise_descriptors(void);
+/** Is this the privileged launcher? */
+int launcher_has_identities(void);
 
-/** Whom a message may make a script of.
- * @param safe gets what may run, sharing request's strings
- * @param who *who gets the identity, or NULL: that of the launcher
- * @return 0: it is refused, logged */
-int launcher_authorize(const cgi_wire_request_t *request,
-                       const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
-                       const launcher_become_t **who, apr_pool_t *pool);
+/** Who an identity is. @return NULL: 0, or no number of one */
+const launcher_become_t *launcher_identity(unsigned int number);
+
+/** Become another user, in another root directory.
+ * @return 0; or the cgi_stage_e that has failed, and errno */
+int launcher_become(const launcher_become_t *who, const char *root);
 
 /* ---- table.c: running scripts, known after their launcher has died ---- */
 
@@ -148,11 +153,6 @@ int launcher_sandbox_enter(const cgi_wire_request_t *request);
 void launcher_sandbox_remove_tmp(const launcher_become_t *who,
                                  launcher_tmp_t *tmp);
 
-/* ---- main.c ---- */
-
-/** Close all descriptors but the standard three. */
-void launcher_close_inherited(void);
-
 /* ---- warm/warm.c, which is in the program cgi-warm only ---- */
 
 typedef struct launcher_warm_t {
@@ -184,12 +184,17 @@ void launcher_table_forget(void);
 
 /* ---- spawn.c ---- */
 
-/** Who an identity is. @return NULL: 0, or no number of one */
-const launcher_become_t *launcher_identity(unsigned int number);
+/** Let the launcher itself have as many descriptors as it may: each running
+ * script holds one. Scripts get the limit that was there. */
+void launcher_raise_descriptors(void);
 
-/** Become another user, in another root directory.
- * @return 0; or the cgi_stage_e that has failed, and errno */
-int launcher_become(const launcher_become_t *who, const char *root);
+/** Whom a message may make a script of.
+ * @param safe gets what may run, sharing request's strings
+ * @param who *who gets the identity, or NULL: that of the launcher
+ * @return 0: it is refused, logged */
+int launcher_authorize(const cgi_wire_request_t *request,
+                       const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
+                       const launcher_become_t **who, apr_pool_t *pool);
 
 /** Lend children none of our memory for a while. */
 void launcher_stop_lending(void);

@@ -120,12 +120,6 @@ static char stderr_buffer[BUFSIZ];
 static int queue_fd = QUEUE_FD;
 static launcher_warm_t warm;
 
-void launcher_die(const char *what)
-{
-    fprintf(stderr, "cgi-launcher: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
 static int watch(int fd, unsigned int events, void *data)
 {
     struct epoll_event event = {.events = events, .data.ptr = data};
@@ -948,34 +942,6 @@ static void drop_privileges(const char *uid, const char *root,
         if (keep_kill) {
             keep_only_kill();
         }
-    }
-}
-
-/* All but the standard three. Before Linux 5.9 they are looked for. */
-void launcher_close_inherited(void)
-{
-    DIR *dir;
-    const struct dirent *entry;
-    int fd;
-
-#ifdef SYS_close_range
-    if (!syscall(SYS_close_range, 3u, ~0u, 0u)) {
-        return;
-    }
-#endif
-    dir = opendir("/proc/self/fd");
-    if (dir) {
-        while ((entry = readdir(dir))) {
-            fd = atoi(entry->d_name);
-            if (fd > 2 && fd != dirfd(dir)) {
-                close(fd);
-            }
-        }
-        closedir(dir);
-        return;
-    }
-    for (fd = (int)sysconf(_SC_OPEN_MAX) - 1; fd > 2; fd--) {
-        close(fd);
     }
 }
 

@@ -26,94 +26,10 @@
 
 #include "launcher/launcher.h"
 
-/* What the privileged launcher may make of a script; else NULL. */
-static launcher_become_t *become_list;
-static int nbecome;
-
 int launcher_is_warm;
 
 static struct rlimit nofile; /* as inherited, given on to scripts */
 static int nofile_raised;
-
-apr_time_t launcher_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_from_sec((apr_time_t)now.tv_sec) + now.tv_nsec / 1000;
-}
-
-/* A note that can't be sent has nobody to read it: the worker is gone. */
-void launcher_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage)
-{
-    cgi_note_t note = {(int)kind, value, (int)stage};
-
-    (void)!send(fd, &note, sizeof(note), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* Read a file in memory: of another kind, reading could wait for somebody,
- * and every request with it. */
-void *launcher_read_file(int fd, apr_size_t size, apr_pool_t *pool)
-{
-    char *data;
-    apr_size_t have = 0;
-
-    if (size > CGI_WIRE_MAX || fcntl(fd, F_GET_SEALS) < 0) {
-        return NULL;
-    }
-    data = apr_palloc(pool, size);
-    if (!data) {
-        return NULL;
-    }
-    while (have < size) {
-        ssize_t n = pread(fd, data + have, size - have, (off_t)have);
-
-        if (n <= 0) {
-            return NULL;
-        }
-        have += (apr_size_t)n;
-    }
-    return data;
-}
-
-/* All groups of an identity. */
-static void read_groups(launcher_become_t *who, apr_pool_t *pool)
-{
-    const cgi_identity_t *id = who->identity;
-    int i, n = 0;
-
-    while (id->groups && id->groups[n]) {
-        n++;
-    }
-    who->ngroups = n + 1;
-    who->groups = apr_palloc(pool, (size_t)who->ngroups * sizeof(gid_t));
-    who->groups[0] = id->gid;
-    for (i = 0; i < n; i++) {
-        who->groups[i + 1] = (gid_t)strtoul(id->groups[i], NULL, 10);
-    }
-}
-
-void launcher_read_identities(int fd, apr_pool_t *pool)
-{
-    cgi_identity_t *identities;
-    off_t size = lseek(fd, 0, SEEK_END);
-    void *data;
-    int i;
-
-    if (size <= 0 ||
-        !(data = launcher_read_file(fd, (apr_size_t)size, pool)) ||
-        cgi_identity_decode(&identities, &nbecome, data, (apr_size_t)size,
-                            pool)) {
-        errno = EINVAL;
-        launcher_die("reading the identities");
-    }
-    become_list =
-        apr_pcalloc(pool, (size_t)(nbecome + 1) * sizeof(launcher_become_t));
-    for (i = 0; i < nbecome; i++) {
-        become_list[i].identity = &identities[i];
-        read_groups(&become_list[i], pool);
-    }
-}
 
 void launcher_raise_descriptors(void)
 {
@@ -132,24 +48,6 @@ static void child_fails(const int fds[CGI_FD_MAX], cgi_stage_e stage)
 {
     launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, errno, stage);
     _exit(127);
-}
-
-const launcher_become_t *launcher_identity(unsigned int number)
-{
-    return number && number <= (unsigned int)nbecome ? &become_list[number - 1]
-                                                     : NULL;
-}
-
-int launcher_become(const launcher_become_t *who, const char *root)
-{
-    if (*root && (chdir(root) || chroot("."))) {
-        return CGI_STAGE_ROOT;
-    }
-    if (setgroups((size_t)who->ngroups, who->groups) ||
-        setgid(who->identity->gid) || setuid(who->identity->uid)) {
-        return CGI_STAGE_USER;
-    }
-    return 0;
 }
 
 /* In the child: become the script. Does not return. */
@@ -241,7 +139,7 @@ int launcher_authorize(const cgi_wire_request_t *request,
     const char *reason;
 
     *who = NULL;
-    if (!become_list) {
+    if (!launcher_has_identities()) {
         *safe = *request;
         return request->identity == 0;
     }
