@@ -318,8 +318,8 @@ END
     my %kill = map { $_->{tag} => worker_of($own, $_) } @stubborn;
     my @killed = grep { !$wait{$kill{$_->{tag}}} } @stubborn;
     kill_workers(map { $kill{$_->{tag}} } @killed);
-    # In this order: an old one that is seen was there before, too.
-    my @tags = map { $_->{tag} } @waiting, @stubborn;
+    # The latest first: an older one that is seen was there before, too.
+    my @tags = map { $_->{tag} } reverse(@waiting), @stubborn;
     my $select = IO::Select->new(map { $_->{c}->sock } @waiting);
     my $over = 0;
     wait_until(30, sub {
