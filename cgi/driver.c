@@ -10,7 +10,8 @@
 #include "cgi/stderrfile.h"
 #include "cgi/variables.h"
 
-/* So long a launcher, or the next one, has for taking the message. */
+/* So long a launcher, or the next one, has for taking the message. While any
+ * is heard of the scripts of other requests, the message waits its turn. */
 #define START_MAX apr_time_from_sec(6)
 /* Most scripts end right after their first output: then the length is known
  * and all goes out in one piece. */
@@ -485,6 +486,29 @@ static apr_time_t silence_deadline(const cgi_driver_t *d)
     return t ? since + t : 0;
 }
 
+/* Has the script not begun in time? That outlasts no other time: these count
+ * from the start, and would blame the script. */
+static int no_launcher(cgi_driver_t *d, apr_time_t now)
+{
+    cgi_times_t *times = &d->times;
+    apr_time_t until;
+
+    if (!times->at[CGI_AT_START]) {
+        return 0;
+    }
+    if (d->phase != CGI_PHASE_HEADER || !cgi_script_is_waiting(&d->script)) {
+        times->at[CGI_AT_START] = 0;
+        return 0;
+    }
+    until = cgi_times_launcher() + START_MAX;
+    if (now < until && !cgi_times_due(times, CGI_AT_SILENT, now) &&
+        !cgi_times_due(times, CGI_AT_TOTAL, now)) {
+        times->at[CGI_AT_START] = until;
+        return 0;
+    }
+    return 1;
+}
+
 /* Act on the times that are over. */
 static void check_times(cgi_driver_t *d, apr_time_t now)
 {
@@ -517,16 +541,16 @@ static void check_times(cgi_driver_t *d, apr_time_t now)
     if (cgi_times_due(times, CGI_AT_HOLD, now) && !times->at[CGI_AT_EXIT]) {
         times->at[CGI_AT_HOLD] = 0;
     }
-    if (cgi_times_due(times, CGI_AT_START, now)) {
-        times->at[CGI_AT_START] = 0;
-        if (cgi_script_is_waiting(&d->script)) {
-            (void)goes_on(
-                d, cgi_overload(q, APR_TIMEUP,
-                                "no launcher takes the request: the program "
-                                "cgi-launcher does not run, or all of them "
-                                "are held up"));
-            return;
-        }
+    if ((cgi_times_due(times, CGI_AT_START, now) ||
+         cgi_times_due(times, CGI_AT_SILENT, now) ||
+         cgi_times_due(times, CGI_AT_TOTAL, now)) &&
+        no_launcher(d, now)) {
+        (void)goes_on(
+            d, cgi_overload(q, APR_TIMEUP,
+                            "no launcher takes the request: the program "
+                            "cgi-launcher does not run, or all of them "
+                            "are held up"));
+        return;
     }
     if (cgi_times_due(times, CGI_AT_TOTAL, now) &&
         d->phase != CGI_PHASE_LINGER) {
@@ -777,9 +801,15 @@ void cgi_driver_step(cgi_driver_t *d, const struct pollfd pfd[CGI_ON_MAX],
         at[CGI_AT_HOLD] = 0;
         read_output(d, pfd[CGI_ON_STDOUT].revents & POLLHUP, now);
     }
-    if (pfd[CGI_ON_CONTROL].revents && d->phase != CGI_PHASE_DONE &&
-        listen_to(d) & CGI_SAID_END) {
-        script_ended(d, now);
+    if (pfd[CGI_ON_CONTROL].revents && d->phase != CGI_PHASE_DONE) {
+        int said = listen_to(d);
+
+        if (said & ~CGI_SAID_END) {
+            cgi_times_note_launcher(now);
+        }
+        if (said & CGI_SAID_END) {
+            script_ended(d, now);
+        }
     }
     if (pfd[CGI_ON_STDIN].revents & (POLLERR | POLLHUP) &&
         d->script.stdin_fd >= 0 && d->phase != CGI_PHASE_DONE) {

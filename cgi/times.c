@@ -1,7 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * What is due when, and for how long output is held back.
+ * What is due when, for how long output is held back, and when a launcher was
+ * heard last.
  */
 
 #include "apr_atomic.h"
@@ -35,6 +36,19 @@ void cgi_times_note_quick(apr_time_t t)
         apr_atomic_set32(&quick_time,
                          (apr_uint32_t)(old + ((apr_int32_t)t - old) / 8));
     }
+}
+
+/* In seconds, for which 32 bits last. */
+static volatile apr_uint32_t launcher_heard;
+
+void cgi_times_note_launcher(apr_time_t now)
+{
+    apr_atomic_set32(&launcher_heard, (apr_uint32_t)apr_time_sec(now));
+}
+
+apr_time_t cgi_times_launcher(void)
+{
+    return apr_time_from_sec(apr_atomic_read32(&launcher_heard));
 }
 
 apr_time_t cgi_times_next(const cgi_times_t *times)

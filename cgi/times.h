@@ -48,4 +48,11 @@ apr_time_t cgi_times_hold(void);
 /** A script has ended with its first output, so long after its start. */
 void cgi_times_note_quick(apr_time_t t);
 
+/** A launcher has been heard of a script that it has taken, by any request of
+ * this process. */
+void cgi_times_note_launcher(apr_time_t now);
+
+/** When that was the last time, to the second; 0: never. */
+apr_time_t cgi_times_launcher(void);
+
 #endif /* CGI_TIMES_H */

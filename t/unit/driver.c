@@ -18,6 +18,7 @@
  * there is room in it; stdin:c it was closed place:... of CGILimit: r (it is
  * free), w (it is not), n (refused)
  *   wish      somebody on the status page wants it to end
+ *   other     a launcher takes the script of another request
  */
 /* link: cgi/driver.c cgi/times.c base/tally.c base/histogram.c */
 
@@ -763,6 +764,9 @@ static void word(const char *w)
     else if (!strcmp(w, "wish")) {
         f.wish = 1;
     }
+    else if (!strcmp(w, "other")) {
+        cgi_times_note_launcher(f.now);
+    }
     else if (!strncmp(w, "unread:", 7)) {
         f.unread = atoi(arg);
     }
@@ -800,6 +804,7 @@ static void run(const case_t *c)
     f.takes = f.clear = f.probe = 1;
     f.unread = -1;
     f.now = apr_time_from_sec(100);
+    cgi_times_note_launcher(0);
     server.timeout = apr_time_from_sec(60);
     r.server = &server;
     r.connection = &conn;
@@ -950,6 +955,17 @@ static const case_t cases[] = {
      "start start start start end", 0},
     {"no launcher takes it, the time comes", "", "+6000",
      "start error:503 scriptlog kill", 503},
+    {"launchers are busy with others, then take it", "",
+     "+5000 other +1000|+4000 other +2000|+2000 ctl:S|out:HBE ctl:X.",
+     "start end", 0},
+    {"they are, and then are heard no more", "", "+5000 other +1000|+4999|+1",
+     "start error:503 scriptlog kill", 503},
+    {"they are, until idle= is over", "I", "+2000 other|+1000",
+     "start error:503 scriptlog kill", 503},
+    {"they are, until total= is over", "T", "+4000 other|+1000",
+     "start error:503 scriptlog kill", 503},
+    {"they are, until first= is over", "F", "+1000 other|+1000",
+     "start error:503 scriptlog kill", 503},
     {"the launcher dies while it runs, in HEADER", "", "ctl:S.|out:HBE",
      "start end", 0},
     {"the launcher dies while it runs, in BODY", "",
@@ -974,17 +990,18 @@ static const case_t cases[] = {
      "start probe ask left kill", 0},
     {"it closes one side, the kernel asks", "qk", "cli:r|+500|out:HBE ctl:SX.",
      "start probe ask end", 0},
-    {"first= is over", "F", "+2000",
+    {"first= is over", "F", "ctl:S +2000",
      "start error:504 peek scriptlog-whole kill", 504},
-    {"a piece of the header does not put first= off", "F", "+1500 out:h|+600",
-     "start error:504 peek scriptlog-whole kill", 504},
-    {"idle= is over in HEADER", "I", "+3000",
+    {"a piece of the header does not put first= off", "F",
+     "ctl:S +1500 out:h|+600", "start error:504 peek scriptlog-whole kill",
+     504},
+    {"idle= is over in HEADER", "I", "ctl:S +3000",
      "start error:504 peek scriptlog-whole kill", 504},
     {"idle= is over in BODY", "I", "out:HB|timer|+3100",
      "start error:504 scriptlog cut kill", 0},
     {"stderr puts idle= off", "I", "out:HB|+2900 err:e|+2900 out:E ctl:SX.",
      "start stderr end", 0},
-    {"total= is over in HEADER", "T", "+5000",
+    {"total= is over in HEADER", "T", "ctl:S +5000",
      "start error:504 peek scriptlog-whole kill", 504},
     {"total= is over in BODY", "T", "out:HB|timer|+3000 out:B|+2100",
      "start flush error:504 scriptlog cut-now kill", 0},
@@ -1101,7 +1118,7 @@ static const struct {
     {"", "out:F", "ok", -1},
     {"", "cli:R", "left", -1},
     {"b", "ctl:S in:m|+60000", "left", -1},
-    {"F", "+2000", "timeout", -1},
+    {"F", "ctl:S +2000", "timeout", -1},
     {"T", "out:HB|timer|+3000 out:B|+2100", "timeout", 1},
     {"", "out:E ctl:SK.|", "killed", -1},
     {"", "+7 out:HB|timer|out:E ctl:SK.", "killed", 7},
