@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -71,33 +72,47 @@ static cgi_outcome_e check_length(cgi_request_t *q)
     return CGI_WENT_ON;
 }
 
-/* An unlinked file for the body. */
-static cgi_outcome_e open_file(cgi_input_t *in)
+/* A file without a name, which no death of this process leaves behind; where
+ * the file system has none, one whose name is gone at once. */
+static apr_status_t make_file(int *fd, const char *dir, apr_pool_t *p)
 {
-    cgi_request_t *q = in->q;
-    apr_pool_t *p = q->r->pool;
     apr_file_t *file;
-    const char *dir;
     char *name;
     apr_status_t rv;
 
-    if ((rv = apr_temp_dir_get(&dir, p)) != APR_SUCCESS) {
-        return cgi_fail(q, HTTP_INTERNAL_SERVER_ERROR, rv,
-                        "no directory for temporary files");
+#ifdef O_TMPFILE
+    *fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (*fd >= 0) {
+        return APR_SUCCESS;
     }
+#endif
     name = apr_pstrcat(p, dir, "/cgi-body-XXXXXX", NULL);
     rv = apr_file_mktemp(&file, name,
                          APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE |
                              APR_FOPEN_EXCL | APR_FOPEN_NOCLEANUP,
                          p);
     if (rv == APR_SUCCESS) {
+        apr_os_file_get(fd, file);
         rv = apr_file_remove(name, p);
     }
+    return rv;
+}
+
+static cgi_outcome_e open_file(cgi_input_t *in)
+{
+    cgi_request_t *q = in->q;
+    const char *dir;
+    apr_status_t rv = apr_temp_dir_get(&dir, q->r->pool);
+
+    if (rv != APR_SUCCESS) {
+        return cgi_fail(q, HTTP_INTERNAL_SERVER_ERROR, rv,
+                        "no directory for temporary files");
+    }
+    rv = make_file(&in->file_fd, dir, q->r->pool);
     if (rv != APR_SUCCESS) {
         return cgi_fail(q, HTTP_INTERNAL_SERVER_ERROR, rv,
                         "can't make a file for the request body in %s", dir);
     }
-    apr_os_file_get(&in->file_fd, file);
     return CGI_WENT_ON;
 }
 

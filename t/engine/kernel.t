@@ -48,6 +48,13 @@ sub check {
         my $body = join '', map { "line $_\n" } 1 .. 20_000;
         my $report = show($ask->('POST', '/engine/show?a+b', body => $body));
         is($report->{stdin}, length $body, "without $name: a script has its body");
+        my $c = CGITest::HTTP->new(%{$own->where});
+        $c->send($c->format_request('POST', '/engine/show', close => 1,
+                headers => ['Transfer-Encoding' => 'chunked'])
+            . CGITest::HTTP::chunked($body, 4099));
+        $report = show($c->response);
+        is($report->{stdin}, length $body,
+            "without $name: and one without a length, by way of a file");
         is(join(' ', sort keys %{$report->{fd}}), '0 1 2',
             "without $name: and three descriptors");
         is($ask->('GET', '/engineroute/hello')->body, "hello\n",
@@ -69,7 +76,7 @@ sub check {
         kill 'KILL', $own->launchers;
         is($ask->('GET', '/engine/hello')->body, "hello\n",
             "without $name: the launchers were killed");
-        my ($c, $tag) = begin_script($own, '/engine/slow?body=60');
+        ($c, my $tag) = begin_script($own, '/engine/slow?body=60');
         kill 'KILL', $own->workers;
         is_gone($tag, 10, "without $name: a script whose worker was killed ends");
         $c->abort;
@@ -91,6 +98,7 @@ sections(
     check('openat2', 437),
     check('clone3', 435),
     check('Landlock', 444 .. 446),
+    check('O_TMPFILE', 'tmpfile'),
     check('all that Linux 4.18 lacks', '424-', 'peerpidfd'),
 );
 done_testing();

@@ -131,6 +131,8 @@ sub server {
         while (my $client = $listen->accept) {
             next if fork;
             my %env = $read->($client);
+            # What is left unread would end the connection with a reset.
+            take($client, $env{CONTENT_LENGTH} || 0);
             syswrite $client, $status;
             open STDIN, '<', '/dev/null';
             open STDOUT, '>&', $client;
@@ -248,9 +250,10 @@ if ($fcgiwrap) {
         pipe my $read, my $write;
         start(sub {
             close $read;
-            my ($good, @bad) = (0);
-            my $until = Time::HiRes::time() + 3;
-            while (Time::HiRes::time() < $until) {
+            my ($good, $after, @bad) = (0, 0);
+            my $until = Time::HiRes::time() + 60;
+            while ($after < 15 && Time::HiRes::time() < $until) {
+                $after++ if !-e "$sockets/1";
                 my $r = request($port, 'GET', "/cluster/l$client/show/$good");
                 if (vars($r)->{DATA}) { $good++ }
                 else { push @bad, ($r->{status} // 'none') . '@'
