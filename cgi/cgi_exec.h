@@ -53,6 +53,9 @@ typedef struct cgi_stderr_t cgi_stderr_t;
 /** Who gets a page of CGIDebug: see debug.c. */
 typedef struct cgi_debug_rule_t cgi_debug_rule_t;
 
+/** A template for fragments of HTML: see skin.c. */
+typedef struct cgi_skin_t cgi_skin_t;
+
 /** A directive that has set something, and those before it in its section. */
 typedef struct cgi_exec_line_t {
     const ap_directive_t *directive;
@@ -80,6 +83,7 @@ typedef struct cgi_exec_dir_t {
     const cgi_sandbox_t *sandbox; /* CGISandbox; NULL: unset */
     apr_interval_time_t park_after; /* CGIPark; CGI_PARK_NEVER: off */
     const cgi_debug_rule_t *debug;  /* CGIDebug; NULL: unset */
+    const cgi_skin_t *skin;         /* CGISkin; NULL: unset */
 } cgi_exec_dir_t;
 
 #define CGI_PARK_NEVER APR_INT64_MAX
@@ -219,6 +223,7 @@ const char *cgi_exec_cmd_limit(cmd_parms *cmd, void *dir, int argc,
 const char *cgi_exec_cmd_status_end(cmd_parms *cmd, void *dir, int on);
 const char *cgi_exec_cmd_park(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_debug(cmd_parms *cmd, void *dir, const char *arg);
+const char *cgi_exec_cmd_skin(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *dir, int argc,
                                   char *const argv[]);
@@ -274,6 +279,9 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
                   RSRC_CONF | ACCESS_CONF,                                    \
                   "off, or an expression: which requests get a page that "    \
                   "explains them"),                                           \
+    AP_INIT_TAKE1("CGISkin", cgi_exec_cmd_skin, NULL,                         \
+                  RSRC_CONF | ACCESS_CONF | OR_FILEINFO,                      \
+                  "none, or a template around fragments of HTML"),            \
     AP_INIT_TAKE_ARGV("CGISendfile", cgi_exec_cmd_sendfile, NULL,             \
                       RSRC_CONF | ACCESS_CONF,                                \
                       "directories of files that X-Sendfile may name"),       \

@@ -31,6 +31,7 @@ void cgi_exec_dir_init(cgi_exec_dir_t *dir)
     dir->sandbox = NULL;
     dir->park_after = -1;
     dir->debug = NULL;
+    dir->skin = NULL;
     dir->stderr_file = NULL;
     dir->sendfile_dirs = NULL;
 }
@@ -69,6 +70,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
     MERGE(sandbox, NULL);
     MERGE(park_after, -1);
     MERGE(debug, NULL);
+    MERGE(skin, NULL);
     MERGE(stderr_file, NULL);
     MERGE(sendfile_dirs, NULL);
     MERGE(status_end, -1);

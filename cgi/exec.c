@@ -18,6 +18,7 @@
 #include "cgi/debug.h"
 #include "cgi/driver.h"
 #include "cgi/park.h"
+#include "cgi/skin.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -170,6 +171,7 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
     cgi_driver_t *d = &x->d;
     apr_interval_time_t after = options->dir->park_after;
     apr_time_t now = cgi_clock_now();
+    const char *error;
 
     if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info &&
         *r->path_info) {
@@ -192,6 +194,11 @@ int cgi_exec_run(request_rec *r, const cgi_exec_options_t *options)
     d->q.debug = cgi_debug_make(&d->q);
     if (after != CGI_PARK_NEVER && !d->q.debug) {
         x->leave_at = now + (after < 0 ? PARK_AFTER : after);
+    }
+    if ((error = cgi_skin_begin(&d->q)) != NULL) {
+        return cgi_exec_explain(r, options, error) == OK
+                   ? OK
+                   : HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(r->pool, d, release, apr_pool_cleanup_null);
     cgi_driver_begin(d, now);

@@ -18,6 +18,7 @@
 #include "cgi/park.h"
 #include "cgi/sandbox.h"
 #include "cgi/script.h"
+#include "cgi/skin.h"
 #include "cgi/status.h"
 #include "cgi/stderrfile.h"
 #include "cgi/warm.h"
@@ -152,6 +153,7 @@ void cgi_exec_register_hooks(apr_pool_t *p)
 
     (void)p;
     cgi_gate_register();
+    cgi_skin_register();
     cgi_status_register();
     cgi_park_register_hooks();
     /* core's own turns stderr away from the terminal */

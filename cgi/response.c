@@ -15,6 +15,7 @@
 
 #include "cgi/compat.h"
 #include "cgi/output.h"
+#include "cgi/skin.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -146,6 +147,7 @@ static int may_be_unmodified(const cgi_output_t *out,
                              const cgi_header_t *header)
 {
     return out->q->r->method_number == M_GET &&
+           !cgi_skin_may_wrap(out->q->r) &&
            (header->status ? header->status == HTTP_OK && out->sendfile
                            : !header->location);
 }

@@ -13,7 +13,7 @@ use Program qw(program run scratch need_program);
 use Time::HiRes qw(sleep time);
 
 my @optional = grep { program($_) } qw(git fossil php-cgi);
-plan tests => 37 + @optional + grep({ $_ eq 'php-cgi' } @optional), sub { need_program('perl') };
+plan tests => 42 + @optional + grep({ $_ eq 'php-cgi' } @optional), sub { need_program('perl') };
 
 my $port = CGITest::Server->free_port;
 my $url = "http://127.0.0.1:$port";
@@ -99,6 +99,15 @@ my $variables = page('/files/variables/a%20b/c?d=%3Ce%3E')->content;
 ok t_cmp($variables, qr{SCRIPT_NAME<td><mark>/files/variables<});
 ok t_cmp($variables, qr{PATH_INFO<td><mark>/a b/c<});
 ok t_cmp($variables, qr{QUERY_STRING<td><mark>d=%3Ce%3E<});
+
+my $clock = page('/look/clock');
+my ($nonce) = $clock->content =~ /<script nonce="([^"]+)">/;
+ok t_cmp($clock->content, qr{<h1>The time in your browser</h1>.*<code>\Q$nonce\E<}s);
+ok t_cmp($clock->header('Content-Security-Policy'), qr/'nonce-\Q$nonce\E'/);
+ok t_cmp(page('/look/disk')->content, qr{^<title>Free space</title>.*<pre>\nFilesystem}ms);
+
+ok t_cmp(page('/files/hello?cgi-debug=1')->content, qr/hello\.doit.*Hello from/s);
+ok t_cmp(page('/ext/no-such?cgi-debug=1')->content, qr/^CGIDebug: .*no such file/s);
 
 ok t_cmp(page('/search')->content, qr/cover sheet/);
 ok t_cmp(page('/search?launcher')->content, qr/>1 found.*starts scripts/s);

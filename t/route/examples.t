@@ -80,7 +80,7 @@ END {
 }
 sub wait_for { -S $_[0] and return 1 or Time::HiRes::sleep(0.1) for 1 .. 50 }
 
-plan tests => 92, \&need_shm;
+plan tests => 97, \&need_shm;
 
 # A cgi-bin directory
 my $httpd = example('cgi-bin', {CGI_BIN => '@TREE@/cgi'});
@@ -305,6 +305,25 @@ ok(request($httpd->port, 'POST', '/cgi-status/end', %form)->{status} == 401);
 $form{Authorization} = 'Basic YWxpY2U6c2VjcmV0';
 ok(request($httpd->port, 'POST', '/cgi-status/end', %form)->{status} == 303);
 
+# A skin: the template and the script of the comment
+my ($template, $script) = map { s/^#   ?//mgr }
+    read_file("$examples/skin.conf") =~ /^(#   \S.*\n(?:#   .*\n)+)/mg;
+write_file("$sockets/site.skin", $template);
+mkdir "$sockets/tools";
+write_file("$sockets/tools/space.doit", $script);
+chmod 0755, "$sockets/tools/space.doit";
+$httpd = example('skin', {SKIN => "$sockets/site.skin",
+    SKIN_TOOLS => "$sockets/tools"}, qq(Alias "/tools" "$sockets/tools"\n));
+my $response = request($httpd->port, 'GET', '/tools/space');
+print "# $response->{body}\n";
+ok($response->{body} =~ m{<title>Free space - Our tools</title>});
+ok($response->{body} =~ m{<h1>Free space</h1>\n<div data-title='Free space'>}
+   && $response->{body} =~ m{</div>\n\n</main></body></html>\n\z});
+my ($nonce) = $response->{body} =~ /nonce="([^"]+)"/;
+ok(index($response->{header}{'content-security-policy'}, "'nonce-$nonce'") > 0);
+ok(request($httpd->port, 'GET', '/tools/space', 'Sec-Fetch-Dest' => 'empty')
+    ->{body} =~ /\A<div/);
+
 # chroot by host: httpd has to be root (t/root has it running)
 mkdir "$sockets/host";
 $done{'chroot-by-host'} = 1;
@@ -328,5 +347,6 @@ for my $name (@all) {
     print "# $name: $said\n";
     ok($said eq '' || $said =~ /must be a directory that exists/
        || $said =~ /exec= must name a program that exists/
+       || $said =~ /CGISkin \S+: No such file/
        || $said =~ /must have httpd started as root/);
 }
