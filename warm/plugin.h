@@ -12,8 +12,10 @@
 #ifndef CGI_WARM_PLUGIN_H
 #define CGI_WARM_PLUGIN_H
 
+#include <stddef.h>
+
 /** Changes with each change of this file. */
-#define CGI_WARM_VERSION 1
+#define CGI_WARM_VERSION 2
 
 /** A script to run, as the interpreter would find it after execve(). All
  * strings live as long as the process. */
@@ -33,6 +35,13 @@ typedef struct cgi_warm_host_t {
      * and 2, environment, working directory and limits are the script's. Never
      * returns in the process that has called it. */
     const cgi_warm_script_t *(*serve)(void);
+    /** Ask a program, such as the one that scripts name.
+     * @param argv of the program, ended by NULL; argv[0] is its path
+     * @param fd 1 or 2: what it writes there is wanted
+     * @param text gets at most size - 1 bytes of that, and a NUL
+     * @return bytes in text; or -1: it could not run, or its exit status was
+     *         not 0 */
+    long (*ask)(const char *const *argv, int fd, char *text, size_t size);
 } cgi_warm_host_t;
 
 typedef struct cgi_warm_plugin_t {

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "warm/plugin.h"
@@ -93,34 +92,14 @@ static int is_script;
 
 /* ---- start ---- */
 
-/* Ask the program itself. @return 0: it did not answer */
-static int ask_program(const char *program)
+/* @return 0: the program did not answer */
+static int ask_program(const cgi_warm_host_t *host)
 {
     char code[sizeof(FACTS) + 8];
-    int pair[2], status;
-    size_t len = 0;
-    ssize_t n;
-    pid_t pid;
+    const char *const argv[] = {host->program, "-c", code, NULL};
 
     snprintf(code, sizeof(code), FACTS, 1); /* the first is -c's */
-    if (pipe(pair) || (pid = fork()) < 0) {
-        return 0;
-    }
-    if (!pid) {
-        dup2(pair[1], 1);
-        close(pair[0]);
-        close(pair[1]);
-        execl(program, program, "-c", code, (char *)NULL);
-        _exit(127);
-    }
-    close(pair[1]);
-    while (len < sizeof(facts) - 1 &&
-           (n = read(pair[0], facts + len, sizeof(facts) - 1 - len)) > 0) {
-        len += (size_t)n;
-    }
-    facts[len] = '\0';
-    close(pair[0]);
-    return waitpid(pid, &status, 0) == pid && !status && len;
+    return host->ask(argv, 1, facts, sizeof(facts)) > 0;
 }
 
 static const char *start_python(const char *program)
@@ -791,7 +770,7 @@ static const char *enter(const cgi_warm_host_t *host)
     const cgi_warm_script_t *script;
     const char *reason;
 
-    if (!ask_program(host->program)) {
+    if (!ask_program(host)) {
         return "that program does not answer";
     }
     if ((reason = start_python(host->program))) {

@@ -12,6 +12,7 @@
 #include <linux/prctl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -114,10 +116,39 @@ static const cgi_warm_script_t *host_serve(void)
     exit(0);
 }
 
+static long host_ask(const char *const *argv, int fd, char *text, size_t size)
+{
+    int pair[2], status;
+    size_t len = 0;
+    ssize_t n;
+    pid_t pid;
+
+    *text = '\0';
+    if (pipe2(pair, O_CLOEXEC)) {
+        return -1;
+    }
+    pid = fork();
+    if (!pid) {
+        dup2(pair[1], fd);
+        execv(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    close(pair[1]);
+    while (pid > 0 && len < size - 1 &&
+           (n = read(pair[0], text + len, size - 1 - len)) > 0) {
+        len += (size_t)n;
+    }
+    text[len] = '\0';
+    close(pair[0]);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && !status ? (long)len
+                                                                 : -1;
+}
+
 const char *launcher_warm_enter(const launcher_warm_t *warm,
                                 void (*serve)(void))
 {
-    cgi_warm_host_t host = {warm->program, warm->modules, host_serve};
+    cgi_warm_host_t host = {warm->program, warm->modules, host_serve,
+                            host_ask};
     const char *reason;
     void *object;
 

@@ -144,7 +144,7 @@ sub raw_stderr {
 sub said {
     my ($s, $name) = @_;
     my $text = -s $s->root . '/cold.log' ? (read_log($s, 'cold'))[0]{$name} // '' : '';
-    $text =~ s/\\(?:x([0-9a-f]{2})|(\\))/defined $1 ? chr hex $1 : $2/ge;
+    $text =~ s/\\(?:x([0-9a-f]{2})|(t)|(\\))/defined $1 ? chr hex $1 : $2 ? "\t" : $3/ge;
     return $text;
 }
 

@@ -1,0 +1,602 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The plug-in for Perl: libperl with modules loaded, and the steps by which a
+ * copy of it becomes what "perl script" would be.
+ *
+ * libperl compiles a main program once: perl_parse() can't be called for a
+ * script when modules are there. So the interpreter is started with a main
+ * program of one line, a BEGIN block that loads the modules and serves. In the
+ * process of a script, the compiler is still at this line. It goes on with the
+ * first line of the script's file, as if there had been nothing before.
+ */
+
+#define PERL_NO_GET_CONTEXT
+#include <EXTERN.h>
+#include <perl.h>
+
+#include <XSUB.h>
+#include <perliol.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "warm/plugin.h"
+
+/* Of the package in which the plug-in's own code is; it is gone when a script
+ * runs. */
+#define OWN "CGIWarm"
+
+/* What must be the same in the program that scripts name. */
+#define FACTS "join(qq(\\n), $], Internals::V())"
+
+/* load() gets names of modules. A module that changes what all scripts have,
+ * or that says something, is left to those that load it: a process that is
+ * thrown away tries it first. @return: why they can't be used, then names that
+ * were loaded; messages about those that are left out go to stderr. */
+static const char preload_source[] =
+    "package " OWN ";\n"
+    "sub state {\n"
+    "    my $sig = join ' ', map { $_ . '=' . ($SIG{$_} // '') }\n"
+    "        grep { !/^__WARN__$/ } sort keys %SIG;\n"
+    "    my $global = join ' ', sort keys %CORE::GLOBAL::;\n"
+    "    my $special = join ' ', map { $_ // 'undef' } $|, $,, $\\, $/, $;, "
+    "$\",\n"
+    "        $^W, $0, umask;\n"
+    "    return ('%SIG' => $sig, '@INC' => \"@INC\", '%ENV' => join(' ', "
+    "%ENV),\n"
+    "        'CORE::GLOBAL' => $global, 'a special variable' => $special,\n"
+    "        'the working directory' => join(' ', (stat '.')[0, 1]));\n"
+    "}\n"
+    "sub try {\n"
+    "    my ($file) = @_;\n"
+    "    my %before = state();\n"
+    "    my $warned = '';\n"
+    "    my $handler = sub { $warned .= $_[0] };\n"
+    "    local $SIG{__WARN__} = $handler;\n"
+    "    eval { require $file; 1 } or return \"!$@\";\n"
+    "    my %after = state();\n"
+    "    $after{'%SIG'} = '' if $SIG{__WARN__} != $handler;\n"
+    "    for (sort keys %before) {\n"
+    "        return \"changes $_\" if $before{$_} ne $after{$_};\n"
+    "    }\n"
+    "    return 'warns' if $warned ne '';\n"
+    "    return 'loads FindBin' if $INC{'FindBin.pm'};\n"
+    "    return '';\n"
+    "}\n"
+    "sub probe {\n"
+    "    my ($file) = @_;\n"
+    "    pipe my $in, my $out or return \"!$!\";\n"
+    "    pipe my $said, my $say or return \"!$!\";\n"
+    "    my $pid = fork // return \"!$!\";\n"
+    "    if (!$pid) {\n"
+    "        alarm 60;\n"
+    "        open STDOUT, '>&', $say;\n"
+    "        open STDERR, '>&', $say;\n"
+    "        my $why = try($file);\n"
+    "        close $_ for $say, *STDOUT, *STDERR;\n"
+    "        syswrite $out, \"=$why\";\n"
+    "        kill 'KILL', $$;\n"
+    "    }\n"
+    "    close $_ for $out, $say;\n"
+    "    my ($text, $why) = map { local $/; scalar readline $_ } $said, $in;\n"
+    "    waitpid $pid, 0;\n"
+    "    $why =~ s/^=// or return '!it ends the process';\n"
+    "    return $why || ($text ne '' ? 'prints' : '');\n"
+    "}\n"
+    "sub load {\n"
+    "    my @loaded;\n"
+    "    for my $name (@_) {\n"
+    "        $name =~ /^\\w+(?:::\\w+)*\\z/ or return \"no module has the "
+    "name $name\";\n"
+    "        my $file = $name =~ s{::}{/}gr . '.pm';\n"
+    "        my $why = probe($file);\n"
+    "        return \"its modules can't be loaded: $name: $1\"\n"
+    "            if $why =~ /^!(.*)/;\n"
+    "        if ($why ne '') {\n"
+    "            $why = \"cgi-warm: $name is left to the scripts that load "
+    "it: \"\n"
+    "                . \"it $why\\n\";\n"
+    "            syswrite STDERR, $why;\n"
+    "            next;\n"
+    "        }\n"
+    "        eval { require $file; 1 }\n"
+    "            or return \"its modules can't be loaded: $name: $@\";\n"
+    "        push @loaded, $name;\n"
+    "    }\n"
+    "    return '', @loaded;\n"
+    "}\n";
+
+/* The main program of the start. */
+static const char boot_line[] = "BEGIN{" OWN "::enter()}\n";
+
+/* These tell perl, or the libraries that it has loaded, what to do at their
+ * start. */
+static const char *const early[] = {
+    "PERL",    "LC_",     "LANG",    "LD_",     "GLIBC_",      "MALLOC_",
+    "LOCPATH", "OPENSSL", "NLSPATH", "TZDIR=", "GCONV_PATH=", NULL};
+
+static const cgi_warm_host_t *host;
+static const cgi_warm_script_t *script; /* NULL in the launcher */
+static int boot_fd;
+static const char *failure = "its modules end the process";
+static int warns_with_w; /* some loaded module does */
+static HV *loaded;       /* key of %INC => file, while no script asked */
+static Perl_ppaddr_t real_require;
+
+/* ---- start ---- */
+
+/* Is libperl what the program is? It searches where that does: a perl that is
+ * linked without libperl may have been given other directories. */
+static int is_same(pTHX)
+{
+    const char *const ask[] = {
+        host->program, "-e", "print " FACTS ", map { qq(\n\n$_) } @INC", NULL};
+    char text[65536], *at, *end;
+    AV *inc = get_av("INC", GV_ADD);
+    SV *own;
+
+    if (host->ask(ask, 1, text, sizeof(text)) <= 0) {
+        failure = "that program does not answer";
+        return 0;
+    }
+    at = strstr(text, "\n\n");
+    own = eval_pv(FACTS, 0);
+    if (!at || !SvPOK(own) || SvCUR(own) != (size_t)(at - text) ||
+        memcmp(SvPV_nolen(own), text, SvCUR(own))) {
+        failure = "that program is not the one of the installed "
+                  "libperl " PERL_VERSION_STRING;
+        return 0;
+    }
+    av_clear(inc);
+    for (; at; at = end) {
+        at += 2;
+        end = strstr(at, "\n\n");
+        av_push(inc, newSVpvn(at, end ? (size_t)(end - at) : strlen(at)));
+    }
+    return 1;
+}
+
+/* Perl 5.36 finds it by /proc/self/exe. */
+static void set_executable(pTHX_ const char *program)
+{
+    char real[PATH_MAX];
+
+    sv_setpv(get_sv("\030", GV_ADD), realpath(program, real) ? real : program);
+}
+
+/* Do loaded modules warn each script that has -w? */
+static int ask_for_warnings(const char *const *names, int n)
+{
+    const char **argv = calloc((size_t)n + 5, sizeof(*argv));
+    char text[16], *option;
+    long said = 1;
+    int i;
+
+    if (!argv) {
+        return 1;
+    }
+    argv[0] = host->program;
+    argv[1] = "-w";
+    for (i = 0; i < n; i++) {
+        option = malloc(strlen(names[i]) + 3);
+        if (!option) {
+            return 1;
+        }
+        sprintf(option, "-m%s", names[i]);
+        argv[i + 2] = option;
+    }
+    argv[n + 2] = "-e";
+    argv[n + 3] = "1";
+    said = host->ask(argv, 2, text, sizeof(text));
+    for (i = 0; i < n; i++) {
+        free((void *)(uintptr_t)argv[i + 2]);
+    }
+    free(argv);
+    return said != 0;
+}
+
+/* @return 0: failure says why */
+static int load(pTHX)
+{
+    const char *const *name;
+    const char **names;
+    int i, n, ok;
+    dSP;
+
+    eval_pv(preload_source, 1);
+    ENTER;
+    SAVETMPS;
+    PUSHMARK(SP);
+    for (name = host->modules; *name; name++) {
+        mXPUSHp(*name, strlen(*name));
+    }
+    PUTBACK;
+    n = call_pv(OWN "::load", G_LIST | G_EVAL);
+    SPAGAIN;
+    ok = n > 0 && !SvTRUE(ERRSV) && !*SvPV_nolen(SP[1 - n]);
+    if (!ok) {
+        failure = strdup(SvPV_nolen(n > 0 ? SP[1 - n] : ERRSV));
+    }
+    else {
+        names = calloc((size_t)n, sizeof(*names));
+        for (i = 1; names && i < n; i++) {
+            names[i - 1] = SvPV_nolen(SP[1 - n + i]);
+        }
+        warns_with_w = !names || (n > 1 && ask_for_warnings(names, n - 1));
+        free(names);
+    }
+    SP -= n;
+    PUTBACK;
+    FREETMPS;
+    LEAVE;
+    return ok;
+}
+
+/* ---- require: the module that is loaded, or one that the script means ---- */
+
+/* Symbol::delete_package(), without the packages below it. */
+static void forget(pTHX_ const char *key)
+{
+    char package[PATH_MAX], *name;
+    const char *from = key;
+    size_t n = 0;
+    HV *stash, *inc = get_hv("INC", GV_ADD);
+    AV *names;
+    HE *entry;
+
+    for (; *from && n + 3 < sizeof(package); from++) {
+        if (*from == '/') {
+            package[n++] = ':';
+        }
+        package[n++] = *from == '/' ? ':' : *from;
+    }
+    package[n] = '\0';
+    if (n > 3 && !strcmp(package + n - 3, ".pm")) {
+        package[n - 3] = '\0';
+    }
+    (void)hv_delete(inc, key, (I32)strlen(key), G_DISCARD);
+    if (!(stash = gv_stashpv(package, 0))) {
+        return;
+    }
+    names = newAV();
+    hv_iterinit(stash);
+    while ((entry = hv_iternext(stash))) {
+        av_push(names, SvREFCNT_inc(hv_iterkeysv(entry)));
+    }
+    while (av_top_index(names) >= 0) {
+        SV *sv = av_pop(names);
+
+        name = SvPV_nolen(sv);
+        if (strlen(name) < 2 || strcmp(name + strlen(name) - 2, "::")) {
+            (void)hv_delete_ent(stash, sv, G_DISCARD, 0);
+        }
+        SvREFCNT_dec(sv);
+    }
+    SvREFCNT_dec(names);
+    mro_method_changed_in(stash);
+}
+
+/* Would a search find the file that is loaded? */
+static int is_found(pTHX_ const char *key, const char *file)
+{
+    AV *inc = get_av("INC", GV_ADD);
+    char path[PATH_MAX];
+    struct stat st;
+    SSize_t i;
+    SV **dir;
+
+    for (i = 0; i <= av_top_index(inc); i++) {
+        dir = av_fetch(inc, i, 0);
+        if (!dir || SvROK(*dir)) {
+            continue;
+        }
+        snprintf(path, sizeof(path), "%s/%s", SvPV_nolen(*dir), key);
+        if (!strcmp(path, file)) {
+            return 1;
+        }
+        if (!stat(path, &st) && S_ISREG(st.st_mode)) {
+            return 0;
+        }
+    }
+    return 1; /* as @INC once was */
+}
+
+static OP *require_own(pTHX)
+{
+    dSP;
+    SV *name = TOPs, *file;
+
+    if (SvPOK(name) && !SvVSTRING_mg(name) &&
+        (file = hv_delete(loaded, SvPV_nolen(name), (I32)SvCUR(name), 0)) &&
+        !is_found(aTHX_ SvPV_nolen(name), SvPV_nolen(file))) {
+        forget(aTHX_ SvPV_nolen(name));
+    }
+    return real_require(aTHX);
+}
+
+static void note_loaded(pTHX)
+{
+    HV *inc = get_hv("INC", GV_ADD);
+    HE *entry;
+
+    loaded = newHV();
+    hv_iterinit(inc);
+    while ((entry = hv_iternext(inc))) {
+        (void)hv_store_ent(loaded, hv_iterkeysv(entry),
+                           newSVsv(hv_iterval(inc, entry)), 0);
+    }
+    real_require = PL_ppaddr[OP_REQUIRE];
+    PL_ppaddr[OP_REQUIRE] = require_own;
+}
+
+/* ---- may it? ---- */
+
+static const char *check(const cgi_warm_script_t *s)
+{
+    const char *path = s->argv[s->script_at];
+    const char *const *env;
+    struct stat st;
+    int i;
+
+    for (i = 1; i < s->script_at; i++) {
+        if (strcmp(s->argv[i], "-w")) {
+            return "it gives Perl another option than -w";
+        }
+        if (warns_with_w) {
+            return "it has -w, and a loaded module warns then";
+        }
+    }
+    for (env = s->env; *env; env++) {
+        for (i = 0; early[i]; i++) {
+            if (!strncmp(*env, early[i], strlen(early[i]))) {
+                return "its environment has a variable that counts at the "
+                       "start of Perl";
+            }
+        }
+    }
+    return stat(path, &st) || !S_ISREG(st.st_mode) || access(path, R_OK)
+               ? "it can't be read"
+               : NULL;
+}
+
+/* ---- become the script ---- */
+
+/* PerlIOBuf_pushed(): what a new handle finds out about its descriptor. */
+static void renew_handle(pTHX_ PerlIO *f)
+{
+    PerlIOBuf *buffer = PerlIOSelf(f, PerlIOBuf);
+    int is_tty = isatty(PerlIO_fileno(f));
+    Off_t at = PerlIO_tell(PerlIONext(f));
+
+    PerlIOBase(f)->flags &=
+        ~(U32)(PERLIO_F_LINEBUF | PERLIO_F_EOF | PERLIO_F_ERROR);
+    if (is_tty) {
+        PerlIOBase(f)->flags |= PERLIO_F_LINEBUF;
+    }
+    buffer->posn = at < 0 ? 0 : at;
+}
+
+/* init_postdump_symbols() */
+static void set_environment(pTHX)
+{
+    static char *none[] = {NULL};
+    char **own = environ, **at;
+    HV *hv = GvHVn(PL_envgv);
+    const char *equals;
+
+    PL_origenviron = environ = none;
+    hv_clear(hv);
+    PL_origenviron = environ = own;
+    for (at = own; *at; at++) {
+        if ((equals = strchr(*at, '=')) && equals != *at) {
+            I32 len = (I32)(equals - *at);
+
+            if (!hv_exists(hv, *at, len)) {
+                (void)hv_store(hv, *at, len, newSVpv(equals + 1, 0), 0);
+            }
+        }
+    }
+}
+
+/* The area that an assignment to $0 writes to: arguments and environment, of
+ * which perl makes a copy then. */
+static void set_area(pTHX)
+{
+    const char *const *last = script->env;
+    const char *end;
+
+    PL_origargc = script->argc;
+    PL_origargv = (char **)(uintptr_t)script->argv;
+    while (*last && last[1]) {
+        last++;
+    }
+    end = *last ? *last : script->argv[script->argc - 1];
+    PL_origalen = (U32)(end + strlen(end) - script->argv[0]);
+    Perl_my_setenv(aTHX_ "NoNe  SuCh", NULL);
+}
+
+static void set_arguments(pTHX)
+{
+    AV *av = get_av("ARGV", GV_ADD);
+    int i;
+
+    av_clear(av);
+    for (i = script->script_at + 1; i < script->argc; i++) {
+        av_push(av, newSVpv(script->argv[i], 0));
+    }
+    sv_setpv(get_sv("0", GV_ADD), script->argv[script->script_at]);
+}
+
+/* What each process draws for itself. */
+static void renew_chance(pTHX)
+{
+    UV bits = 0;
+
+    PL_srand_called = FALSE;
+#ifdef PL_HASH_RAND_BITS_ENABLED
+    if (PL_HASH_RAND_BITS_ENABLED == 1 &&
+        getrandom(&bits, sizeof(bits), 0) == sizeof(bits)) {
+        PL_hash_rand_bits = bits;
+    }
+#else
+    PERL_UNUSED_VAR(bits);
+#endif
+}
+
+/* The next line that the compiler asks for is the script's first. Its name and
+ * number can't be set earlier: they are put back at the end of BEGIN. */
+static I32 first_line(pTHX_ int index, SV *line, int max)
+{
+    const char *path = script->argv[script->script_at];
+    AV *filters = PL_parser->rsfp_filters;
+
+    PERL_UNUSED_ARG(index);
+    PERL_UNUSED_ARG(max);
+    PL_parser->rsfp_filters = NULL;
+    SvREFCNT_dec(filters);
+    (void)hv_delete(PL_defstash, OWN "::", sizeof(OWN "::") - 1, G_DISCARD);
+    (void)hv_delete(PL_defstash, "BEGIN", 5, G_DISCARD);
+    CopFILE_free(&PL_compiling);
+    CopFILE_set(&PL_compiling, path);
+    CopLINE_set(&PL_compiling, 1);
+    SETERRNO(0, SS_NORMAL);
+    return sv_gets(line, PL_parser->rsfp, 0) ? (I32)SvCUR(line) : 0;
+}
+
+static void become(pTHX)
+{
+    const char *path = script->argv[script->script_at];
+    int i;
+
+    environ = (char **)(uintptr_t)script->env;
+    tzset();
+    set_environment(aTHX);
+    set_area(aTHX);
+    set_arguments(aTHX);
+    set_executable(aTHX_ script->program);
+    renew_handle(aTHX_ PerlIO_stdin());
+    renew_handle(aTHX_ PerlIO_stdout());
+    renew_handle(aTHX_ PerlIO_stderr());
+    renew_chance(aTHX);
+    for (i = 1; i < script->script_at; i++) {
+        PL_dowarn |= G_WARN_ON; /* -w */
+    }
+    Safefree(PL_origfilename);
+    PL_origfilename = savepv(path);
+    time(&PL_basetime);
+    PL_statusvalue = 0;
+    PL_laststatval = -1;
+    PL_evalseq = 0;
+    PL_last_in_gv = NULL;
+    PL_parser->rsfp = PerlIO_open(path, "r");
+    if (!PL_parser->rsfp) {
+        Perl_croak(aTHX_ "Can't open perl script \"%s\": %s\n", path,
+                   strerror(errno));
+    }
+    (void)fcntl(PerlIO_fileno(PL_parser->rsfp), F_SETFD, FD_CLOEXEC);
+    filter_add(first_line, NULL);
+}
+
+/* The BEGIN block: in the launcher, and once in each script's process. */
+static XS(enter_begin)
+{
+    dXSARGS;
+
+    PERL_UNUSED_VAR(cv);
+    PERL_UNUSED_VAR(items);
+    PerlIO_close(PL_parser->rsfp);
+    PL_parser->rsfp = NULL;
+    close(boot_fd);
+    sv_setpv(get_sv("0", GV_ADD), "-e"); /* as modules find it with perl -M */
+    set_executable(aTHX_ host->program);
+    if (is_same(aTHX) && load(aTHX)) {
+        PerlIO_flush(NULL);
+        note_loaded(aTHX);
+        failure = "its modules can't be shared";
+        script = host->serve();
+    }
+    if (script) {
+        become(aTHX);
+        XSRETURN_EMPTY;
+    }
+    my_exit(1);
+}
+
+EXTERN_C void boot_DynaLoader(pTHX_ CV *cv);
+
+static void xs_init(pTHX)
+{
+    newXS("DynaLoader::boot_DynaLoader", boot_DynaLoader, __FILE__);
+    newXS(OWN "::enter", enter_begin, __FILE__);
+}
+
+/* ---- the interpreter, from start to end, as perl's main() has it ---- */
+
+/* @return a path that leads to the text, or NULL */
+static const char *boot_file(void)
+{
+    static char path[64];
+
+    boot_fd = memfd_create("cgi-warm-perl", MFD_CLOEXEC);
+    if (boot_fd < 0 ||
+        write(boot_fd, boot_line, sizeof(boot_line) - 1) < 0) {
+        return NULL;
+    }
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", boot_fd);
+    return path;
+}
+
+static int finish(PerlInterpreter *my_perl)
+{
+    int i, status;
+
+    for (i = 1; PL_sig_name[i]; i++) {
+        if (rsignal_state(PL_sig_num[i]) == (Sighandler_t)PL_csighandlerp) {
+            rsignal(PL_sig_num[i], (Sighandler_t)SIG_DFL);
+        }
+    }
+    status = perl_destruct(my_perl);
+    perl_free(my_perl);
+    PERL_SYS_TERM();
+    return status;
+}
+
+static const char *enter(const cgi_warm_host_t *given)
+{
+    const char *file = boot_file();
+    char *words[3] = {NULL, NULL, NULL}, **argv = words;
+    PerlInterpreter *my_perl;
+    int argc = 2;
+
+    host = given;
+    words[0] = strdup(host->program);
+    words[1] = file ? strdup(file) : NULL;
+    if (!words[0] || !words[1]) {
+        return "there is no memory";
+    }
+    PL_use_safe_putenv = FALSE;
+    PERL_SYS_INIT3(&argc, &argv, &environ);
+    PTHREAD_ATFORK(Perl_atfork_lock, Perl_atfork_unlock, Perl_atfork_unlock);
+    PERL_SYS_FPU_INIT;
+    my_perl = perl_alloc();
+    if (!my_perl) {
+        return "there is no memory";
+    }
+    perl_construct(my_perl);
+    PL_perl_destruct_level = 0;
+    PL_exit_flags |= PERL_EXIT_DESTRUCT_END;
+    if (!perl_parse(my_perl, xs_init, argc, argv, NULL)) {
+        perl_run(my_perl);
+    }
+    if (script) {
+        exit(finish(my_perl));
+    }
+    return failure;
+}
+
+const cgi_warm_plugin_t cgi_warm_plugin = {CGI_WARM_VERSION, enter, check};
