@@ -37,7 +37,7 @@
 /* load() gets names of modules. A module that changes what all scripts have,
  * or that says something, is left to those that load it: a process that is
  * thrown away tries it first. @return: why they can't be used, then names that
- * were loaded; messages about those that are left out go to stderr. */
+ * were loaded. */
 static const char preload_source[] =
     "package " OWN ";\n"
     "sub state {\n"
@@ -98,10 +98,7 @@ static const char preload_source[] =
     "        return \"its modules can't be loaded: $name: $1\"\n"
     "            if $why =~ /^!(.*)/;\n"
     "        if ($why ne '') {\n"
-    "            $why = \"cgi-warm: $name is left to the scripts that load "
-    "it: \"\n"
-    "                . \"it $why\\n\";\n"
-    "            syswrite STDERR, $why;\n"
+    "            leave($name, $why);\n"
     "            next;\n"
     "        }\n"
     "        eval { require $file; 1 }\n"
@@ -117,7 +114,7 @@ static const char boot_line[] = "BEGIN{" OWN "::enter()}\n";
 /* These tell perl, or the libraries that it has loaded, what to do at their
  * start. */
 static const char *const early[] = {
-    "PERL",    "LC_",     "LANG",    "LD_",     "GLIBC_",      "MALLOC_",
+    "PERL",    "LC_",     "LANG",    "LD_",    "GLIBC_",      "MALLOC_",
     "LOCPATH", "OPENSSL", "NLSPATH", "TZDIR=", "GCONV_PATH=", NULL};
 
 static const cgi_warm_host_t *host;
@@ -237,7 +234,8 @@ static int load(pTHX)
     return ok;
 }
 
-/* ---- require: the module that is loaded, or one that the script means ---- */
+/* ---- require: the module that is loaded, or one that the script means ----
+ */
 
 /* Symbol::delete_package(), without the packages below it. */
 static void forget(pTHX_ const char *key)
@@ -527,12 +525,27 @@ static XS(enter_begin)
     my_exit(1);
 }
 
+/* Called by load(). */
+static XS(leave_module)
+{
+    dXSARGS;
+
+    PERL_UNUSED_VAR(cv);
+    if (items == 2) {
+        fprintf(stderr,
+                "cgi-warm: %s is left to the scripts that load it: it %s\n",
+                SvPV_nolen(ST(0)), SvPV_nolen(ST(1)));
+    }
+    XSRETURN_EMPTY;
+}
+
 EXTERN_C void boot_DynaLoader(pTHX_ CV *cv);
 
 static void xs_init(pTHX)
 {
     newXS("DynaLoader::boot_DynaLoader", boot_DynaLoader, __FILE__);
     newXS(OWN "::enter", enter_begin, __FILE__);
+    newXS(OWN "::leave", leave_module, __FILE__);
 }
 
 /* ---- the interpreter, from start to end, as perl's main() has it ---- */
@@ -543,8 +556,7 @@ static const char *boot_file(void)
     static char path[64];
 
     boot_fd = memfd_create("cgi-warm-perl", MFD_CLOEXEC);
-    if (boot_fd < 0 ||
-        write(boot_fd, boot_line, sizeof(boot_line) - 1) < 0) {
+    if (boot_fd < 0 || write(boot_fd, boot_line, sizeof(boot_line) - 1) < 0) {
         return NULL;
     }
     snprintf(path, sizeof(path), "/proc/self/fd/%d", boot_fd);
@@ -571,6 +583,7 @@ static const char *enter(const cgi_warm_host_t *given)
     const char *file = boot_file();
     char *words[3] = {NULL, NULL, NULL}, **argv = words;
     PerlInterpreter *my_perl;
+    pid_t launcher = getpid();
     int argc = 2;
 
     host = given;
@@ -595,6 +608,9 @@ static const char *enter(const cgi_warm_host_t *given)
     }
     if (script) {
         exit(finish(my_perl));
+    }
+    if (getpid() != launcher) {
+        _exit(1); /* a module has called exit() where it was tried */
     }
     return failure;
 }
