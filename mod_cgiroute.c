@@ -223,7 +223,11 @@ static int set_handler(request_rec *r)
     if (r->method_number == M_TRACE) {
         return ap_send_http_trace(r);
     }
-    if (!choice->handed_over) {
+    if (choice->is_listing) {
+        /* no directory for mod_dir, which would look for indexes of its own */
+        r->finfo.filetype = APR_UNKFILE;
+    }
+    if (!choice->handed_over || choice->is_listing) {
         r->handler = choice->is_file ? "default-handler" : CGIROUTE_HANDLER;
     }
     return OK;
@@ -253,7 +257,7 @@ static int is_script(const request_rec *r)
 
 static int forget_type(request_rec *r)
 {
-    if (!is_script(r)) {
+    if (!is_script(r) || config_of(r)->choice->is_listing) {
         return DECLINED;
     }
     cgi_exec_forget_type(r);
@@ -355,6 +359,9 @@ static int handler(request_rec *r)
                     "the handler " CGIROUTE_HANDLER
                     " must not be set by a directive");
     }
+    if (choice->is_listing) {
+        return cgiroute_show_directory(r, choice);
+    }
     if (r->finfo.filetype != APR_REG) {
         return fail(r, HTTP_NOT_FOUND, "the script is not there any more");
     }
@@ -377,7 +384,7 @@ static int describe(request_rec *r, cgi_exec_options_t *options,
         return 0;
     }
     cgiroute_facts(choice->route, facts);
-    if (!is_script(r)) {
+    if (!is_script(r) || choice->is_listing) {
         return 0;
     }
     get_options(r, options);

@@ -183,6 +183,13 @@ static outcome_e find_static(attempt_t *a, const char **rest)
         return no_such_file(a, "it is a directory, asked for without slash");
     }
     a->choice->place.script = apr_pstrcat(r->pool, whole, "index.html", NULL);
+    if (a->route->has_listing && r->uri[strlen(r->uri) - 1] == '/' &&
+        APR_STATUS_IS_ENOENT(look_at(r, a->choice->place.script)) &&
+        look_at(r, whole) == APR_SUCCESS && r->finfo.filetype == APR_DIR) {
+        a->choice->place.script = whole;
+        a->choice->is_listing = 1;
+        return CHOSEN;
+    }
     return find_script(a);
 }
 
@@ -353,6 +360,11 @@ static outcome_e judge_static(attempt_t *a)
 {
     cgiroute_choice_t *c = a->choice;
 
+    if (c->is_listing) {
+        return access(c->place.script, R_OK | X_OK) == 0
+                   ? CHOSEN
+                   : refuse(a, HTTP_NOT_FOUND, "the directory can't be read");
+    }
     if (a->r->finfo.protection &
         (APR_UEXECUTE | APR_GEXECUTE | APR_WEXECUTE)) {
         return CHOSEN;
@@ -435,6 +447,12 @@ static outcome_e try_route(attempt_t *a)
 
 /* ---- all routes ---- */
 
+/* What a route does with its file. */
+static const char *verb_of(const cgiroute_choice_t *choice)
+{
+    return choice->is_file ? "serves" : choice->is_listing ? "lists" : "runs";
+}
+
 static outcome_e try_list(attempt_t *a, const cgiroute_server_t *conf)
 {
     route_prefix_iter_t iter;
@@ -504,8 +522,7 @@ int cgiroute_choose(request_rec *r, cgiroute_early_t *early)
         ap_log_rerror(APLOG_MARK, r->main ? APLOG_TRACE1 : APLOG_DEBUG, 0, r,
                       "route %s (%s:%d) %s %s, PATH_INFO \"%s\"",
                       a.route->regex, a.route->file, a.route->line,
-                      work.is_file ? "serves" : "runs", work.place.script,
-                      work.path_info);
+                      verb_of(&work), work.place.script, work.path_info);
     }
     return OK;
 }
@@ -535,9 +552,8 @@ void cgiroute_explain(request_rec *r, apr_array_header_t *lines)
     }
     else if (outcome == CHOSEN) {
         tell(&a, "route %s (%s:%d) %s %s, PATH_INFO \"%s\"", work.route->regex,
-             work.route->file, work.route->line,
-             work.is_file ? "serves" : "runs", work.place.script,
-             work.path_info);
+             work.route->file, work.route->line, verb_of(&work),
+             work.place.script, work.path_info);
     }
     else if (outcome == PASSED_OVER) {
         tell(&a, "no route answers");

@@ -319,12 +319,13 @@ static const char *set_keys(cmd_parms *cmd, cgiroute_t *route,
                             const apr_array_header_t *words)
 {
     const char *dir = NULL, *exec = NULL, *path_info = NULL, *names = NULL;
-    const char *is_static = NULL, *chroot = NULL, *err;
+    const char *is_static = NULL, *listing = NULL, *chroot = NULL, *err;
     const cgi_key_t keys[] = {{"dir", &dir},
                               {"exec", &exec},
                               {"pathinfo", &path_info},
                               {"names", &names},
                               {"static", &is_static},
+                              {"listing", &listing},
                               {"user", &route->user},
                               {"group", &route->group},
                               {"chroot", &chroot}};
@@ -348,6 +349,9 @@ static const char *set_keys(cmd_parms *cmd, cgiroute_t *route,
     if (!err && is_static && !is_either(is_static, "on", "off")) {
         err = "static= must be on or off";
     }
+    if (!err && listing && !is_either(listing, "on", "off")) {
+        err = "listing= must be on or off";
+    }
     if (!err && chroot) {
         err = parse_chroot(cmd, route, chroot);
     }
@@ -355,6 +359,7 @@ static const char *set_keys(cmd_parms *cmd, cgiroute_t *route,
                             ? ROUTE_NAMES_ANY
                             : ROUTE_NAMES_STRICT;
     route->is_static = is_static && !ap_cstr_casecmp(is_static, "on");
+    route->has_listing = listing && !ap_cstr_casecmp(listing, "on");
     return err;
 }
 
@@ -387,6 +392,10 @@ static const char *check_route(cmd_parms *cmd, cgiroute_t *route)
     if (route->is_static && route->path_info) {
         return "static=on must not be combined with pathinfo=: PATH_INFO is "
                "what follows the file's name";
+    }
+    if (route->has_listing && !route->is_static) {
+        return "listing=on must be combined with static=on: only there is a "
+               "URL that of a directory";
     }
     route->root = route_path_root(cmd->pool, path);
     route->host_in_path =

@@ -115,14 +115,15 @@ static void dump_route(apr_pool_t *p, apr_file_t *out, const cgiroute_t *route,
         exec = apr_pstrcat(p, exec, "\"", NULL);
     }
     apr_file_printf(
-        out, "  %5d  %s%s%s%s%s%s%s%s%s%s%s%s%s%s%s (%s:%d)%s\n", number,
+        out, "  %5d  %s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s (%s:%d)%s\n", number,
         *route->base ? route->base : "", *route->base ? " " : "",
         *route->regex ? route->regex : "\"\"",
         apr_pstrcat(p, " ", route_template_text(route->path.script), NULL),
         optional(p, "dir", route->path.dir), exec,
         optional(p, "pathinfo", route->path_info),
         route->path.names == ROUTE_NAMES_ANY ? " names=any" : "",
-        route->is_static ? " static=on" : "", route->user ? " user=" : "",
+        route->is_static ? " static=on" : "",
+        route->has_listing ? " listing=on" : "", route->user ? " user=" : "",
         route->user ? route->user : "", route->group ? " group=" : "",
         route->group ? route->group : "",
         optional(p, "chroot", route->path.chroot),

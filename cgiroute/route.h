@@ -47,6 +47,7 @@ typedef struct cgiroute_t {
     const char *root;          /* certain whatever the URL says: all scripts
                                   lie below it, or it is the script */
     int is_static;             /* static=on */
+    int has_listing;           /* listing=on */
     int needs_host;            /* a template has %{host} */
     int host_in_path;          /* one of the file's, so that without a host
                                   nobody knows which it is */
@@ -104,6 +105,7 @@ typedef struct cgiroute_choice_t {
     int status;         /* not 0: refuse the request so, after authorization */
     const char *reason; /* why, for the log */
     int is_file;        /* serve it as a static file */
+    int is_listing;     /* it is a directory: list it */
     int handed_over;    /* a SetHandler of the section has it */
     ap_conf_vector_t *files_config; /* after <Directory> and <Files> */
     apr_table_t *values; /* of the section's SetEnv lines, when expanded */
@@ -174,6 +176,12 @@ void cgiroute_explain(request_rec *r, apr_array_header_t *lines);
  */
 const cgiroute_t *cgiroute_runs_file(request_rec *r,
                                      const cgiroute_early_t *early);
+
+/* ---- listing.c ---- */
+
+/** Answer with the names of a directory that the client may ask for.
+ * @return what a handler returns */
+int cgiroute_show_directory(request_rec *r, const cgiroute_choice_t *choice);
 
 /* ---- setenv.c ---- */
 

@@ -13,7 +13,7 @@ use Program qw(program run scratch need_program);
 use Time::HiRes qw(sleep time);
 
 my @optional = grep { program($_) } qw(git fossil php-cgi);
-plan tests => 42 + @optional + grep({ $_ eq 'php-cgi' } @optional), sub { need_program('perl') };
+plan tests => 43 + @optional + grep({ $_ eq 'php-cgi' } @optional), sub { need_program('perl') };
 
 my $port = CGITest::Server->free_port;
 my $url = "http://127.0.0.1:$port";
@@ -107,6 +107,7 @@ ok t_cmp($clock->header('Content-Security-Policy'), qr/'nonce-\Q$nonce\E'/);
 ok t_cmp(page('/look/disk')->content, qr{^<title>Free space</title>.*<pre>\nFilesystem}ms);
 
 ok t_cmp(page('/files/hello?cgi-debug=1')->content, qr/hello\.doit.*Hello from/s);
+ok t_cmp(page('/ext/')->content, qr{greeting</a></td><td>program<.*notes\.txt</a></td><td>file<}s);
 ok t_cmp(page('/ext/no-such?cgi-debug=1')->content, qr/^CGIDebug: .*no such file/s);
 
 ok t_cmp(page('/search')->content, qr/cover sheet/);
