@@ -66,6 +66,10 @@ typedef struct cgi_wire_request_t {
 /** Launchers that read the same queue; each has a number below this. */
 #define CGI_LAUNCHERS_MAX 4
 
+/** Exit status of a launcher whose interpreter is out of date: it wants to be
+ * started again. No signal's number. */
+#define CGI_EXIT_STALE 75
+
 /** What is reported of a script. */
 typedef enum {
     CGI_NOTE_PROCESS = 1, /* value: process id; by the script's own process,

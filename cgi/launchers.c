@@ -234,6 +234,9 @@ static void push_warm(launchers_t *l, apr_array_header_t *argv)
     APR_ARRAY_PUSH(argv, const char *) = l->warm->program;
     APR_ARRAY_PUSH(argv, const char *) = "-s";
     APR_ARRAY_PUSH(argv, const char *) = apr_itoa(l->pool, l->ready_fd);
+    if (l->warm->watch) {
+        APR_ARRAY_PUSH(argv, const char *) = "-o";
+    }
     APR_ARRAY_PUSH(argv, const char *) = "-c";
     l->cold_at = argv->nelts;
     APR_ARRAY_PUSH(argv, const char *) = "0";
@@ -582,6 +585,16 @@ static void maintain(int reason, void *data, apr_wait_t status)
     if (!process->of ||
         (!status && (process->told || state == AP_MPMQ_STOPPING ||
                      is_over(process->of)))) {
+        return;
+    }
+    if (status == CGI_EXIT_STALE && !is_shut(process->of)) {
+        ap_log_error(
+            APLOG_MARK, APLOG_INFO, 0, ap_server_conf,
+            "CGIWarm: a file that process %ld had loaded has changed, "
+            "starting another",
+            (long)process->proc.pid);
+        process->of->slot[process->slot].wanted =
+            spawn(process->of, process->slot) != APR_SUCCESS;
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,

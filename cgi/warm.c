@@ -116,10 +116,15 @@ const char *cgi_exec_cmd_warm(cmd_parms *cmd, void *mconfig, int argc,
     warm->inode = st.st_ino;
     warm = add(&server->warm, warm, cmd->pool);
     for (i = 1; i < argc; i++) {
+        if (!strcasecmp(argv[i], "watch=on") ||
+            !strcasecmp(argv[i], "watch=off")) {
+            warm->watch = !strcasecmp(argv[i], "watch=on");
+            continue;
+        }
         if (*argv[i] == '-' || strchr(argv[i], '=')) {
             return apr_pstrcat(cmd->pool,
                                "after the interpreter, CGIWarm must have "
-                               "names of modules, not '",
+                               "names of modules, or watch=on, not '",
                                argv[i], "'", NULL);
         }
         APR_ARRAY_PUSH(warm->modules, const char *) = argv[i];

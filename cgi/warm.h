@@ -15,6 +15,7 @@ typedef struct cgi_warm_t {
     const char *program; /* absolute path of the interpreter */
     const char *plugin;  /* path of the shared object, by cgi_warm_find() */
     apr_array_header_t *modules; /* const char * */
+    int watch;                   /* watch=on */
     dev_t device;                /* of the program */
     ino_t inode;
 } cgi_warm_t;

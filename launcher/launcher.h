@@ -161,6 +161,7 @@ typedef struct launcher_warm_t {
     const char **modules;
     int *ready; /* set while scripts may be sent, for httpd's workers */
     int cold;   /* 1: the interpreter is not to be tried again */
+    int watch;  /* 1: its files may change */
 } launcher_warm_t;
 
 /** 1: this process has the interpreter, and its children may run scripts. */
@@ -171,6 +172,10 @@ extern int launcher_is_warm;
  * @return an English phrase: why there is no interpreter */
 const char *launcher_warm_enter(const launcher_warm_t *warm,
                                 void (*serve)(void)) __attribute__((weak));
+
+/** Before a message is taken: has a file changed that the interpreter has
+ * loaded? From then on scripts are executed, and workers ask others. */
+int launcher_warm_is_stale(void) __attribute__((weak));
 
 /** In the child, as the last step instead of execve(): run the script in the
  * interpreter. Returns when it must be executed after all; the worker knows

@@ -830,6 +830,39 @@ static void on_signals(void)
     reap();
 }
 
+/* An interpreter that is not up to date is for a successor to load anew, with
+ * the scripts that run. The message at hand starts its script without it, more
+ * are not taken; workers ask others from now on. A child that has not begun
+ * ends when its launcher does: the last one gets time for that. */
+#define STALE_FOR apr_time_from_sec(1)
+static apr_time_t stale_since;
+
+static void on_queue(void)
+{
+    if (launcher_is_warm && launcher_warm_is_stale()) {
+        stale_since = launcher_now();
+    }
+    receive();
+    if (stale_since && launcher.queue_open) {
+        unwatch(queue_fd);
+    }
+}
+
+/* @return the time to wait, which is no longer than what is left */
+static apr_interval_time_t end_if_stale(apr_interval_time_t wait)
+{
+    apr_interval_time_t left;
+
+    if (!stale_since) {
+        return wait;
+    }
+    left = stale_since + STALE_FOR - launcher_now();
+    if (left <= 0) {
+        _exit(CGI_EXIT_STALE);
+    }
+    return wait < 0 || left < wait ? left : wait;
+}
+
 static event_e kind_of(const struct epoll_event *event)
 {
     return *(const event_e *)event->data.ptr;
@@ -841,7 +874,7 @@ static void serve(void)
     int n, i;
 
     while (launcher.queue_open || apr_hash_count(launcher.scripts)) {
-        apr_interval_time_t wait = run_timers();
+        apr_interval_time_t wait = end_if_stale(run_timers());
 
         if (!launcher.queue_open && !apr_hash_count(launcher.scripts)) {
             break;
@@ -864,7 +897,7 @@ static void serve(void)
                 on_signals();
                 break;
             case IS_QUEUE:
-                receive();
+                on_queue();
                 break;
             case IS_SCRIPT:
                 break;
@@ -1014,7 +1047,7 @@ int main(int argc, char *argv[])
         launcher_die("starting");
     }
 
-    while ((c = getopt(argc, argv, "Vikn:u:g:r:t:w:c:m:p:s:x:")) != -1) {
+    while ((c = getopt(argc, argv, "Vikon:u:g:r:t:w:c:m:p:s:x:")) != -1) {
         switch (c) {
         case 'V':
             puts("cgi-launcher/" CGI_VERSION);
@@ -1024,6 +1057,9 @@ int main(int argc, char *argv[])
             break;
         case 'k':
             keep_kill = 1;
+            break;
+        case 'o':
+            warm.watch = 1;
             break;
         case 'n':
             number = atoi(optarg);

@@ -325,8 +325,12 @@ static void note_loaded(pTHX)
     loaded = newHV();
     hv_iterinit(inc);
     while ((entry = hv_iternext(inc))) {
-        (void)hv_store_ent(loaded, hv_iterkeysv(entry),
-                           newSVsv(hv_iterval(inc, entry)), 0);
+        SV *file = hv_iterval(inc, entry);
+
+        (void)hv_store_ent(loaded, hv_iterkeysv(entry), newSVsv(file), 0);
+        if (SvPOK(file)) {
+            host->loaded(SvPV_nolen(file));
+        }
     }
     real_require = PL_ppaddr[OP_REQUIRE];
     PL_ppaddr[OP_REQUIRE] = require_own;

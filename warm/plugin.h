@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 /** Changes with each change of this file. */
-#define CGI_WARM_VERSION 2
+#define CGI_WARM_VERSION 3
 
 /** A script to run, as the interpreter would find it after execve(). All
  * strings live as long as the process. */
@@ -42,6 +42,9 @@ typedef struct cgi_warm_host_t {
      * @return bytes in text; or -1: it could not run, or its exit status was
      *         not 0 */
     long (*ask)(const char *const *argv, int fd, char *text, size_t size);
+    /** Name a file whose text is part of what is loaded, before serve(): if it
+     * changes, and CGIWarm has watch=on, all is loaded anew. */
+    void (*loaded)(const char *path);
 } cgi_warm_host_t;
 
 typedef struct cgi_warm_plugin_t {

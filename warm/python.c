@@ -204,6 +204,22 @@ static const char *load(const char *const *modules)
     return PyErr_Occurred() ? what_failed() : NULL;
 }
 
+static void name_files(const cgi_warm_host_t *host)
+{
+    PyObject *names = PyDict_Values(loaded), *file;
+    Py_ssize_t i;
+
+    for (i = 0; names && i < PyList_GET_SIZE(names); i++) {
+        file = PyObject_GetAttrString(PyList_GET_ITEM(names, i), "__file__");
+        if (file && PyUnicode_Check(file) && PyUnicode_AsUTF8(file)) {
+            host->loaded(PyUnicode_AsUTF8(file));
+        }
+        Py_XDECREF(file);
+        PyErr_Clear();
+    }
+    Py_XDECREF(names);
+}
+
 static void before_fork(void)
 {
     if (!is_script) {
@@ -786,6 +802,7 @@ static const char *enter(const cgi_warm_host_t *host)
     if ((reason = load(host->modules))) {
         return reason;
     }
+    name_files(host);
     pthread_atfork(before_fork, after_fork, in_child);
     script = host->serve();
     if (script) {

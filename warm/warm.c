@@ -44,6 +44,19 @@ static struct prctl_mm_map layout; /* of this process; start_code 0: unknown */
 static int fds_before; /* descriptors before the modules were loaded */
 static char refusal[200];
 
+/* A file of the interpreter's, as it was when it was loaded. */
+typedef struct loaded_t {
+    struct loaded_t *next;
+    struct timespec changed;
+    off_t size;
+    dev_t device;
+    ino_t inode;
+    char path[];
+} loaded_t;
+
+static loaded_t *all_loaded; /* with watch=on */
+static int is_stale;
+
 static int count_entries(const char *path)
 {
     DIR *dir = opendir(path);
@@ -144,11 +157,47 @@ static long host_ask(const char *const *argv, int fd, char *text, size_t size)
                                                                  : -1;
 }
 
+static void host_loaded(const char *path)
+{
+    struct stat st;
+    loaded_t *file;
+
+    if (!options->watch || stat(path, &st) ||
+        !(file = malloc(sizeof(*file) + strlen(path) + 1))) {
+        return;
+    }
+    file->changed = st.st_mtim;
+    file->size = st.st_size;
+    file->device = st.st_dev;
+    file->inode = st.st_ino;
+    strcpy(file->path, path);
+    file->next = all_loaded;
+    all_loaded = file;
+}
+
+int launcher_warm_is_stale(void)
+{
+    const loaded_t *file;
+    struct stat st;
+
+    for (file = all_loaded; file && !is_stale; file = file->next) {
+        is_stale = stat(file->path, &st) ||
+                   st.st_mtim.tv_sec != file->changed.tv_sec ||
+                   st.st_mtim.tv_nsec != file->changed.tv_nsec ||
+                   st.st_size != file->size || st.st_dev != file->device ||
+                   st.st_ino != file->inode;
+    }
+    if (is_stale) {
+        __atomic_store_n(options->ready, 0, __ATOMIC_SEQ_CST);
+    }
+    return is_stale;
+}
+
 const char *launcher_warm_enter(const launcher_warm_t *warm,
                                 void (*serve)(void))
 {
-    cgi_warm_host_t host = {warm->program, warm->modules, host_serve,
-                            host_ask};
+    cgi_warm_host_t host = {warm->program, warm->modules, host_serve, host_ask,
+                            host_loaded};
     const char *reason;
     void *object;
 
@@ -357,8 +406,10 @@ void launcher_warm_become(const cgi_wire_request_t *request, int control_fd)
     apr_pool_t *p;
 
     apr_pool_create(&p, NULL);
-    reason = has_memory() ? resolve(request, p)
-                          : "RLimitMEM is too small for a loaded interpreter";
+    reason = is_stale ? "a file that is loaded has changed"
+             : has_memory()
+                 ? resolve(request, p)
+                 : "RLimitMEM is too small for a loaded interpreter";
     if (!reason) {
         reason = plugin->check(&script);
     }

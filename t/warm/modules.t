@@ -1,6 +1,6 @@
 # sanitize: no
-# Perl modules that CGIWarm can't load, or leaves to scripts. The interpreters
-# are programs that search a directory of the test's.
+# Perl modules that CGIWarm can't load, or leaves to scripts; modules that are
+# watched. The interpreters of Perl are programs that search a directory of the test's.
 use strict;
 use warnings;
 use Test::More;
@@ -20,16 +20,19 @@ my %module = (
     Finds => "package Finds; use lib '/nonexistent'; 1;",
     Prints => "package Prints; print qq(printed\\n); 1;",
     Warns => "package Warns; warn qq(old\\n); 1;",
+    Watched => "package Watched; sub value { 1 } 1;",
     Noisy => "package Noisy; sub name { 1 } sub name { 'noisy' } 1;",
 );
 my @loaded = (['dies', 'Dies'], ['ends', 'Ends'], ['keeps', 'Keeps'],
-    ['none', 'No::Such::Module'], ['name', 'no/name'],
+    ['name', 'no/name'], ['watch', 'Watched watch=on'],
     ['left', 'Handler Finds Prints Warns Noisy']);
 my $how = q(print "Content-Type: text/plain\n\n", readlink '/proc/self/exe';);
 
 my $conf = "LogLevel runscripts:trace1\n"
     . "<Directory \"\@root\@/htdocs/s\">\nOptions +RunScripts\nCGIWarmScripts On\n</Directory>\n";
 $conf .= "CGIWarm \@root\@/$_->[0]/perl $_->[1]\n" for @loaded;
+$conf .= "CGIWarm \@root\@/v/bin/python3 watched watch=on\n"
+    if -e "$build/cgi-warm-python.so";
 my $s = CGITest::Server->start(conf => $conf, prepare => sub {
     my ($server) = @_;
     my $root = $server->root;
@@ -38,6 +41,16 @@ my $s = CGITest::Server->start(conf => $conf, prepare => sub {
         $server->file("$_/perl", qq(#!/bin/sh\nexec /usr/bin/perl -I$root/lib "\$@"\n), 0755);
         $server->file("htdocs/s/$_.doit", "#!$root/$_/perl\n$how\n", 0755);
     }
+    # what python3 -m venv makes, without a copy of pip
+    $server->file('v/pyvenv.cfg', "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3\n");
+    $server->file("v/lib/$_/site-packages/watched.py", "value = 1\n")
+        for map { s{.*/}{}r } glob '/usr/lib/python3.*';
+    mkdir "$root/v/bin";
+    symlink '/usr/bin/python3', "$root/v/bin/python3";
+    $server->file('htdocs/s/watchpy.doit', "#!$root/v/bin/python3\nimport os, watched\n"
+        . "print('Content-Type: text/plain\\n')\n"
+        . "print(os.readlink('/proc/self/exe'), watched.value, end='')\n", 0755);
+    $server->file('htdocs/s/watch.doit', "#!$root/watch/perl\n$how\nuse Watched; print ' ', Watched::value();\n", 0755);
     $server->file('htdocs/s/w.doit', "#!$root/left/perl -w\n$how\n", 0755);
     $server->file('htdocs/s/uses.doit', "#!$root/left/perl\n$how\nuse Noisy; print Noisy::name();\n"
         . "use Handler; \$SIG{__WARN__} = sub { }; eval { die qq(x\\n) }; print \$INC[0];\n", 0755);
@@ -48,7 +61,6 @@ sub body { CGITest::HTTP->once($s->where, 'GET', "/s/$_[0]")->body }
 for (['dies', qr/can't be loaded: Dies: in the module;/],
     ['ends', qr/can't be loaded: Ends: it ends the process;/],
     ['keeps', qr/a module keeps a file open/],
-    ['none', qr/can't be loaded: No::Such::Module: Can't locate/],
     ['name', qr{no module has the name no/name;}]) {
     my ($name, $line) = @$_;
     my $program = quotemeta "$root/$name/perl";
@@ -68,4 +80,27 @@ is(body('uses'), body('left') . "noisyhandled: x\n$root/lib",
 like(body('w'), qr{/perl$}, 'a script with -w is executed, if a module warns then');
 like($s->error_log, qr/w\.doit: not run warm: it has -w, and a loaded module warns then/,
     'and the log says so');
+
+# ---- watch=on: an edit counts at the next request
+
+my $python = -e "$build/cgi-warm-python.so";
+for (['perl', 'watch', "$root/lib/Watched.pm", "package Watched; sub value { 2 } 1;"],
+    $python ? ['python3', 'watchpy', (glob "$root/v/lib/python3*/site-packages")[0] . '/watched.py',
+        "value = 2\n"] : ()) {
+    my ($language, $script, $file, $text) = @$_;
+    ok(wait_until(60, sub { body($script) =~ /cgi-warm 1$/ }), "$language: watched files");
+    my $log = $s->mark;
+    open my $f, '>', "$file.new" or die $!;
+    print $f $text;
+    close $f;
+    rename "$file.new", $file or die $!;
+    my %seen;
+    $seen{body($script) =~ s/.* //sr}++ for 1 .. 10;
+    is(join(' ', %seen), '2 10', 'the first request after an edit has it');
+    ok(wait_until(60, sub { body($script) =~ /cgi-warm 2$/ }), 'and soon it is loaded');
+    like($s->log_since($log), qr/not run warm: a file that is loaded has changed/, 'the log says so');
+    like($s->log_since($log), qr/CGIWarm: a file that process \d+ had loaded has changed, starting another/,
+        'twice');
+    unlike($s->log_since($log), qr/ended unexpectedly|without/, 'as no failure');
+}
 done_testing();
