@@ -11,12 +11,12 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lib import budget, machine, rows, scale, waiting  # noqa: E402
+from lib import budget, machine, rows, scale, waiting, warm  # noqa: E402
 from lib.measure import WrongAnswer           # noqa: E402
 from lib.report import Report                 # noqa: E402
 from lib.servers import ServerError           # noqa: E402
 
-ROWS = {**rows.ROWS, **waiting.ROWS, **scale.ROWS}
+ROWS = {**rows.ROWS, **warm.ROWS, **waiting.ROWS, **scale.ROWS}
 # On demand only.
 EXTRA_ROWS = {**waiting.EXTRA_ROWS, **budget.ROWS, **scale.EXTRA_ROWS}
 

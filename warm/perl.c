@@ -485,6 +485,9 @@ static void become(pTHX)
     renew_handle(aTHX_ PerlIO_stdout());
     renew_handle(aTHX_ PerlIO_stderr());
     renew_chance(aTHX);
+    /* Modules have "use warnings": it is for the script to say whether perl
+     * looks for names that are used once, which takes long. */
+    PL_dowarn = G_WARN_OFF;
     for (i = 1; i < script->script_at; i++) {
         PL_dowarn |= G_WARN_ON; /* -w */
     }

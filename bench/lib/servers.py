@@ -22,7 +22,7 @@ authz_core authz_host authz_user autoindex deflate dir env filter mime
 negotiation reqtimeout setenvif status""".split()
 
 # Executables that are the server; any other process below it is a script.
-SERVER_PROGRAMS = ("apache2", "cgi-launcher", "lighttpd", "nginx", "fcgiwrap",
+SERVER_PROGRAMS = ("apache2", "cgi-launcher", "cgi-warm", "lighttpd", "nginx", "fcgiwrap",
                    "pump")
 
 TICK = os.sysconf("SC_CLK_TCK")
