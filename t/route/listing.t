@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Apache::Test;
+use Digest::SHA 'sha256_base64';
 use Route;
 
 my %files = (
@@ -86,7 +87,7 @@ my @cases = (
     ['/ext/.git/', 404],
     ['/ext/sub/', ''],
 );
-plan tests => @cases + 11;
+plan tests => @cases + 12;
 
 for my $case (@cases) {
     my ($path, $expected) = @$case;
@@ -99,6 +100,9 @@ is(listed('/ext/', 'X-Key' => 'sesame'),
 
 my $response = request($port, 'GET', '/any/');
 is($response->{body} =~ m{>a&amp;&lt;b&gt;&quot;c</a>} ? 1 : 0, 1, 'escaped');
+my ($style) = $response->{body} =~ m{<style>(.*?)</style>}s;
+is(index($response->{header}{'content-security-policy'},
+    "'sha256-" . sha256_base64($style) . "='") > 0, 1, 'the style is allowed');
 is($response->{header}{'content-type'}, 'text/html; charset=utf-8', 'type');
 is(request($port, 'HEAD', '/ext/')->{status}, 200, 'HEAD');
 is(request($port, 'POST', '/ext/')->{status}, 405, 'POST');
