@@ -17,8 +17,8 @@
  * and all goes out in one piece. */
 #define HOLD_TIME apr_time_from_msec(1)
 /* After the end of stdout, so long for the exit status: without a header, of
- * which it is the reason; of a script that is about to end; and of one that
- * perhaps runs on without stdout; */
+ * which it is the reason, and of a script that is seen to end; of one that has
+ * streamed; and of one that perhaps runs on without stdout; */
 #define EXIT_WAIT_LONG apr_time_from_sec(2)
 #define EXIT_WAIT apr_time_from_msec(200)
 #define EXIT_WAIT_SHORT apr_time_from_msec(1)
@@ -827,11 +827,10 @@ void cgi_driver_step(cgi_driver_t *d, const struct pollfd pfd[CGI_ON_MAX],
     if (d->phase < CGI_PHASE_SEND &&
         cgi_times_due(&d->times, CGI_AT_EXIT, now)) {
         (void)listen_to(d);
-        if (!d->script.exited && d->script.control_fd >= 0 &&
-            at[CGI_AT_HOLD] && d->script.pid && !d->exit_late &&
-            cgi_script_is_exiting(&d->script)) {
-            d->exit_late = 1;
-            wait_for_exit(d, now + EXIT_WAIT);
+        if (!d->script.exited && d->script.control_fd >= 0 && d->script.pid &&
+            !d->exit_late && cgi_script_is_exiting(&d->script)) {
+            d->exit_late = 1; /* or rather, the launcher is */
+            wait_for_exit(d, now + EXIT_WAIT_LONG);
         }
         else {
             settle(d, now);

@@ -23,8 +23,17 @@ sub new {
     return $self;
 }
 
+# Until the time $end, or so many requests as fast as they go, if $count.
 sub run {
-    my ($self, $end) = @_;
+    my ($self, $end, $count) = @_;
+    if ($count) {
+        $self->{fast} = 1;
+        while ($self->{count} < $count) {
+            eval { $self->keep_alive; 1 } or $self->{now} && $self->note(
+                $self->{now}, 'broken', $@);
+        }
+        return;
+    }
     my @sessions = (
         (\&keep_alive) x 28, (\&tls) x 12, (\&over_curl) x 6,
         (\&slow_sender) x 6, (\&slow_reader) x 5, (\&no_reader) x 5,
@@ -48,6 +57,8 @@ sub pattern {
 }
 
 sub size {
+    my ($fast) = @_;
+    return int rand(rand() < 0.98 ? 5000 : 300_000) if $fast;
     my $class = rand;
     return $class < 0.1 ? 0
         : $class < 0.6 ? int rand 5000
@@ -59,15 +70,17 @@ sub size {
 my @good = (('get') x 8, ('post') x 4, ('echo') x 4, ('late') x 2,
     qw(slow status));
 my @bad = qw(crash cut nothing bad closes holds floods);
+my @fast = (('get') x 8, ('post') x 4, ('echo') x 4, qw(status crash cut
+    nothing bad));
 
 # A request of a kind, or of any: its number, its path, and what is right.
 sub request {
     my ($self, $kind, $size) = @_;
-    $kind ||= rand() < 0.2 ? $bad[rand @bad] : $good[rand @good];
+    $kind ||= $self->{fast} ? $fast[rand @fast] : rand() < 0.2 ? $bad[rand @bad] : $good[rand @good];
     my $n = $self->{id} * 1_000_000 + $self->{count}++;
     my %r = (n => $n, kind => $kind, method => 'GET', right => 200);
     my ($more, $total) = ('', undef);
-    $size //= $kind =~ /^(get|post|echo|cut)$/ ? size() : int rand 5000;
+    $size //= $kind =~ /^(get|post|echo|cut)$/ ? size($self->{fast}) : int rand 5000;
     if ($kind eq 'post' || $kind eq 'echo') {
         @r{qw(method body)} = ('POST', pattern($n, 0, $size));
         $r{chunked} = rand() < 0.4;
@@ -172,7 +185,7 @@ sub keep_alive {
     my $c = $self->plain;
     for (0 .. rand 8) {
         $self->exchange($c, 'http', $_ > 0) or last;
-        sleep rand 0.3 if rand() < 0.2;
+        sleep rand 0.3 if !$self->{fast} && rand() < 0.2;
     }
     $c->close;
 }
@@ -224,7 +237,8 @@ sub over_curl {
         $body = <$fh> // '';
     }
     my $what = verdict($r, ($status || 0) + 0, $body,
-        $exit == 28 ? 'timeout' : $exit == 92 ? 'reset' : $exit ? 'exit' : '');
+        $exit == 28 ? 'timeout' : $exit =~ /^(18|92)$/ ? 'reset'
+            : $exit ? 'exit' : '');
     $self->note($r, $what, $what eq 'right' ? '' : "curl's exit $exit, "
         . length($body) . ' bytes of ' . length $r->{want});
 }
@@ -352,7 +366,8 @@ sub h2 {
             || (defined $h2->{goaway} && ($r->{id} || 1e9) > $h2->{goaway});
         my $error = $s->{end} && !$s->{reset} ? ''
             : defined $s->{reset} ? "reset $s->{reset}"
-            : $h2->{closed} ? 'closed' : $whole ? 'not begun' : 'timeout';
+            : $h2->{closed} ? (defined $h2->{goaway} ? 'closed after GOAWAY'
+                : 'closed') : $whole ? 'not begun' : 'timeout';
         my $what = verdict($r, $s->{status}, $s->{body}, $error);
         $self->note($r, $what, $what eq 'right' ? '' : length($s->{body})
             . ' bytes of ' . length($r->{want}) . ", $error $broken");
