@@ -11,7 +11,7 @@ use Time::HiRes qw(sleep time);
 use CGITest;
 use CGITest::HTTP;
 use CGITest::Jail qw(put);
-use CGITest::Proc qw(slurp alive wait_until processes_with status_of fds_of
+use CGITest::Proc qw(can_look slurp alive wait_until processes_with status_of fds_of
                      children_of);
 use CGITest::Server;
 
@@ -222,7 +222,9 @@ sub rights {
         qw(CapInh CapPrm CapEff CapBnd NoNewPrivs Seccomp);
 }
 my $filter = `uname -m` =~ /^(?:x86_64|aarch64)$/ ? 2 : 0;
-my $bits = '00000000000400e4'; # what launcher/walls.c names
+# What launcher/walls.c names, as far as this root has it
+my %own = status_of($$);
+my $bits = sprintf '%016x', 0x400e4 & hex substr $own{CapEff}, -8;
 is(rights(status_of($launcher)), "CapInh=0000000000000000 CapPrm=$bits"
     . " CapEff=$bits CapBnd=$bits NoNewPrivs=1 Seccomp=$filter",
     'the launcher has given up what it does not need of root');
@@ -292,7 +294,9 @@ for my $who (qw(client workers)) {
     ok(wait_until(30, sub { grep { $_ != $launcher } privileged() }),
         "(another launcher, $who)");
     sleep 0.3;
-    ok(scalar processes_with($tag), 'C18: the launcher dies, a script runs on');
+    can_look()
+        ? ok(scalar processes_with($tag), 'C18: the launcher dies, a script runs on')
+        : is_hidden('C18: the launcher dies, a script runs on');
     $who eq 'client' ? $c->abort : kill 'KILL', $s->workers;
     is_gone($tag, 30, "C18: the next launcher ends it with its $who");
     $c->abort;
@@ -308,6 +312,8 @@ my $file = $s->root . '/httpd.conf';
 my $text = slurp($file);
 put($file, $text =~ s/(\^\/group.*) group=$other/$1 group=$gid/r);
 ok($s->graceful, 'a graceful restart');
+# Old workers may still accept one right after.
+wait_until(10, sub { ask('/group/ids')->body eq "$uid $gid $gid\n" });
 says('/group/ids', "$uid $gid $gid", 'the new configuration holds');
 like($c->read_until("0\r\n\r\n", 30), qr/\b$uid\n/,
     'L2: a script of before comes to its end');

@@ -10,7 +10,8 @@ use Exporter 'import';
 use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(processes_with alive state status_of children_of
-                    descendants_of fds_of memory_kb wait_until slurp);
+                    descendants_of fds_of memory_kb wait_until slurp
+                    can_look);
 
 # The content of a file, '' if it can't be read.
 sub slurp {
@@ -34,6 +35,13 @@ sub processes_with {
         grep { $_ != $$ && index(slurp("/proc/$_/environ"), $text) >= 0 }
         pids();
     return @found;
+}
+
+# May this process see the environment and the descriptors of another user's?
+# In a container, root often has no CAP_SYS_PTRACE.
+sub can_look {
+    my %st = status_of($$);
+    return hex(substr $st{CapEff} || 0, -8) >> 19 & 1;
 }
 
 # Fields of /proc/PID/status as a hash; empty if there is no such process.
