@@ -20,8 +20,9 @@ plan tests => 4 + keys %example, sub { need_program('perl') };
 ok(keys %example >= 10);
 
 # Directories and programs that they name, below the server's root.
-my %files = map { ("srv/$_/" => '') } qw(www/tools www/form www/shop app/htdocs
-    app/data mail form/answers shop/sold);
+my %files = ((map { ("srv/$_/" => '') } qw(www/tools www/form www/shop
+    app/htdocs app/data mail form/answers shop/sold)),
+    'srv/www/site.skin' => "<main>\$<content></main>\n");
 for my $name (sort keys %example) {
     my $conf = $example{$name};
     # Only root's httpd takes it, and php-cgi may be missing.
