@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: prefork
 # The request body, RFC 3875, 4.2: rules A2, A10, A11 and C9, on its way
 # through a pipe (stream) and through a file (spool).
 use strict;

@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: prefork
 # CGIDebug: whom its expression admits gets, instead of a response, what was
 # decided, given and said; all others get what they got before.
 use strict;

@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: prefork
 # Scripts that can't be started, and what the client is told: rules E5, C8 and
 # C17.
 use strict;

@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: prefork
 # The launchers, and httpd's own processes, when something kills them or the
 # system runs out of means: rules C18, C19, C21, L1, L2, L3.
 use strict;

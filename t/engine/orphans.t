@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: prefork
 # Scripts whose launcher was killed: the next one looks after them. Rules C18,
 # C19 and L2.
 use strict;

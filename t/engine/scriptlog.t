@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: prefork
 # ScriptLog, rule B8: the blocks that mod_cgi and mod_cgid write, their order,
 # the limits, and that a script that does nothing wrong leaves no trace.
 use strict;

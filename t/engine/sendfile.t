@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: prefork
 # X-Sendfile and CGISendfile: the file takes the place of the script's body
 # and is served as a static file is; nothing outside the directories is.
 use strict;

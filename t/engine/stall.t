@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: prefork
 # Clients that do not take the response: every limit of time holds, memory is
 # bounded, and who comes back to reading gets all: HTTP/1.1, TLS and HTTP/2.
 use strict;

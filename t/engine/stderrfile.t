@@ -1,4 +1,4 @@
-# mpm: all
+# mpm: prefork
 # CGIStderr: to the error log, into a file, to a program.
 use strict;
 use warnings;
