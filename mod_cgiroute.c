@@ -251,13 +251,14 @@ static int is_script(const request_rec *r)
 {
     const cgiroute_choice_t *choice = config_of(r)->choice;
 
-    return choice && !choice->is_file && !choice->status && r->handler &&
+    return choice && !choice->is_file && !choice->is_listing &&
+           !choice->status && r->handler &&
            strcmp(r->handler, CGIROUTE_HANDLER) == 0;
 }
 
 static int forget_type(request_rec *r)
 {
-    if (!is_script(r) || config_of(r)->choice->is_listing) {
+    if (!is_script(r)) {
         return DECLINED;
     }
     cgi_exec_forget_type(r);
@@ -352,15 +353,15 @@ static int handler(request_rec *r)
     if (!r->handler || strcmp(r->handler, CGIROUTE_HANDLER) != 0) {
         return DECLINED;
     }
+    if (choice && choice->is_listing && !choice->status) {
+        return cgiroute_show_directory(r, choice);
+    }
     if (!is_script(r)) {
         /* A SetHandler of that name: what it is set on is no route's, and
          * must not be served by the next handler as the file that it is. */
         return fail(r, HTTP_FORBIDDEN,
                     "the handler " CGIROUTE_HANDLER
                     " must not be set by a directive");
-    }
-    if (choice->is_listing) {
-        return cgiroute_show_directory(r, choice);
     }
     if (r->finfo.filetype != APR_REG) {
         return fail(r, HTTP_NOT_FOUND, "the script is not there any more");
@@ -384,7 +385,7 @@ static int describe(request_rec *r, cgi_exec_options_t *options,
         return 0;
     }
     cgiroute_facts(choice->route, facts);
-    if (!is_script(r) || choice->is_listing) {
+    if (!is_script(r)) {
         return 0;
     }
     get_options(r, options);

@@ -104,14 +104,20 @@ const char *cgi_skin_parse(cgi_skin_template_t *skin, const char *text,
 static const char *const pages[] = {
     "<!doctype", "<html", "<head", "<title", "<body", "<frameset", "<?xml"};
 
+static const char *skip(const char *at, const char *end)
+{
+    while (at < end && apr_isspace(*at)) {
+        at++;
+    }
+    return at;
+}
+
 /* White space and comments. @return where they end; NULL: in a comment that
  * has no end */
 static const char *skip_space(const char *at, const char *end)
 {
     for (;;) {
-        while (at < end && apr_isspace(*at)) {
-            at++;
-        }
+        at = skip(at, end);
         if (end - at < 4 || memcmp(at, "<!--", 4)) {
             return at;
         }
@@ -165,14 +171,6 @@ static const char *read_value(const char *at, const char *end,
     *value = start;
     *len = (apr_size_t)(at - start);
     return at < end ? at : NULL;
-}
-
-static const char *skip(const char *at, const char *end)
-{
-    while (at < end && apr_isspace(*at)) {
-        at++;
-    }
-    return at;
 }
 
 /* The value of data-title in the tag that begins here.

@@ -486,9 +486,10 @@ static apr_time_t silence_deadline(const cgi_driver_t *d)
     return t ? since + t : 0;
 }
 
-/* Has the script not begun in time? That outlasts no other time: these count
- * from the start, and would blame the script. */
-static int no_launcher(cgi_driver_t *d, apr_time_t now)
+/* Has the script not begun in time?
+ * @param over 1: a time is over that counts from the start, and would blame
+ * the script */
+static int no_launcher(cgi_driver_t *d, int over, apr_time_t now)
 {
     cgi_times_t *times = &d->times;
     apr_time_t until;
@@ -501,8 +502,7 @@ static int no_launcher(cgi_driver_t *d, apr_time_t now)
         return 0;
     }
     until = cgi_times_launcher() + START_MAX;
-    if (now < until && !cgi_times_due(times, CGI_AT_SILENT, now) &&
-        !cgi_times_due(times, CGI_AT_TOTAL, now)) {
+    if (!over && now < until) {
         times->at[CGI_AT_START] = until;
         return 0;
     }
@@ -514,6 +514,7 @@ static void check_times(cgi_driver_t *d, apr_time_t now)
 {
     cgi_times_t *times = &d->times;
     cgi_request_t *q = &d->q;
+    int over;
 
     if (q->c->aborted && d->phase != CGI_PHASE_LINGER) {
         (void)goes_on(d, CGI_LEFT);
@@ -541,10 +542,10 @@ static void check_times(cgi_driver_t *d, apr_time_t now)
     if (cgi_times_due(times, CGI_AT_HOLD, now) && !times->at[CGI_AT_EXIT]) {
         times->at[CGI_AT_HOLD] = 0;
     }
-    if ((cgi_times_due(times, CGI_AT_START, now) ||
-         cgi_times_due(times, CGI_AT_SILENT, now) ||
-         cgi_times_due(times, CGI_AT_TOTAL, now)) &&
-        no_launcher(d, now)) {
+    over = cgi_times_due(times, CGI_AT_SILENT, now) ||
+           cgi_times_due(times, CGI_AT_TOTAL, now);
+    if ((over || cgi_times_due(times, CGI_AT_START, now)) &&
+        no_launcher(d, over, now)) {
         (void)goes_on(
             d, cgi_overload(q, APR_TIMEUP,
                             "no launcher takes the request: the program "

@@ -461,6 +461,12 @@ static void replace_workers(void)
     }
 }
 
+/* If it can't be started now, the monitor tries again. */
+static void start_slot(launchers_t *l, int slot)
+{
+    l->slot[slot].wanted = spawn(l, slot) != APR_SUCCESS;
+}
+
 /* All workers of a generation share the socket, and a single one can end it
  * for all by shutdown(). No honest one does that. */
 static void heal(launchers_t *l)
@@ -496,7 +502,7 @@ static void heal(launchers_t *l)
     }
     (void)retire(shut);
     for (i = 0; i < l->n && !rv; i++) {
-        l->slot[i].wanted = spawn(l, i) != APR_SUCCESS;
+        start_slot(l, i);
     }
     replace_workers();
 }
@@ -538,7 +544,7 @@ static void restart(launchers_t *l, int slot, int killed)
         l->slot[slot].wanted = 1;
         return;
     }
-    l->slot[slot].wanted = spawn(l, slot) != APR_SUCCESS;
+    start_slot(l, slot);
 }
 
 /* No worker of the generation is left. */
@@ -593,8 +599,7 @@ static void maintain(int reason, void *data, apr_wait_t status)
             "CGIWarm: a file that process %ld had loaded has changed, "
             "starting another",
             (long)process->proc.pid);
-        process->of->slot[process->slot].wanted =
-            spawn(process->of, process->slot) != APR_SUCCESS;
+        start_slot(process->of, process->slot);
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
@@ -615,7 +620,7 @@ static void start_wanted(launchers_t *l)
 
     for (i = 0; l && i < l->n; i++) {
         if (l->slot[i].wanted) {
-            l->slot[i].wanted = spawn(l, i) != APR_SUCCESS;
+            start_slot(l, i);
         }
     }
 }

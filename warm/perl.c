@@ -341,7 +341,6 @@ static void note_loaded(pTHX)
 static const char *check(const cgi_warm_script_t *s)
 {
     const char *path = s->argv[s->script_at];
-    const char *const *env;
     struct stat st;
     int i;
 
@@ -353,13 +352,9 @@ static const char *check(const cgi_warm_script_t *s)
             return "it has -w, and a loaded module warns then";
         }
     }
-    for (env = s->env; *env; env++) {
-        for (i = 0; early[i]; i++) {
-            if (!strncmp(*env, early[i], strlen(early[i]))) {
-                return "its environment has a variable that counts at the "
-                       "start of Perl";
-            }
-        }
+    if (cgi_warm_has_variable(s, early)) {
+        return "its environment has a variable that counts at the start of "
+               "Perl";
     }
     return stat(path, &st) || !S_ISREG(st.st_mode) || access(path, R_OK)
                ? "it can't be read"

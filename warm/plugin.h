@@ -13,9 +13,10 @@
 #define CGI_WARM_PLUGIN_H
 
 #include <stddef.h>
+#include <string.h>
 
 /** Changes with each change of this file. */
-#define CGI_WARM_VERSION 3
+#define CGI_WARM_VERSION 4
 
 /** A script to run, as the interpreter would find it after execve(). All
  * strings live as long as the process. */
@@ -26,6 +27,23 @@ typedef struct cgi_warm_script_t {
     int script_at; /* argv[script_at] is the script; options stand before */
     const char *const *env; /* NAME=value, ended by NULL; environ already */
 } cgi_warm_script_t;
+
+/** For check(): does a variable of the script's environment begin so?
+ * @param beginnings of NAME=value, ended by NULL */
+static inline int cgi_warm_has_variable(const cgi_warm_script_t *script,
+                                        const char *const *beginnings)
+{
+    const char *const *env, *const *at;
+
+    for (env = script->env; *env; env++) {
+        for (at = beginnings; *at; at++) {
+            if (!strncmp(*env, *at, strlen(*at))) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
 
 typedef struct cgi_warm_host_t {
     const char *program;        /* absolute path of the interpreter */

@@ -286,7 +286,6 @@ static int is_unbuffered(const cgi_warm_script_t *script)
 static const char *check(const cgi_warm_script_t *script)
 {
     const char *path = script->argv[script->script_at];
-    const char *const *env;
     PyObject *importer, *name;
     int i, is_archive;
 
@@ -295,13 +294,9 @@ static const char *check(const cgi_warm_script_t *script)
             return "it gives Python another option than -u";
         }
     }
-    for (env = script->env; *env; env++) {
-        for (i = 0; early[i]; i++) {
-            if (!strncmp(*env, early[i], strlen(early[i]))) {
-                return "its environment has a variable that counts at the "
-                       "start of Python";
-            }
-        }
+    if (cgi_warm_has_variable(script, early)) {
+        return "its environment has a variable that counts at the start of "
+               "Python";
     }
     if (is_guarded_there(path)) {
         return "a file beside it has the name of a loaded module";

@@ -22,7 +22,7 @@ use CGITest::HTTP;
 use CGITest::Proc qw(wait_until slurp);
 use CGITest::Server;
 
-our @EXPORT = qw(cases start_three compare_all);
+our @EXPORT = qw(cases start_three compare_all on_and_off);
 
 sub cases {
     my ($file, $first, $header) = @_;
@@ -51,6 +51,20 @@ sub cases {
         $_->{text} = $own . ($_->{raw} ? '' : "$header\n") . $_->{text};
     }
     return @cases;
+}
+
+# Lines for scripts in htdocs/s: warm below /s, cold below /off.
+sub on_and_off {
+    return <<'END';
+<Directory "@root@/htdocs/s">
+    Options +RunScripts
+    CGIWarmScripts On
+</Directory>
+Alias /off "@root@/htdocs/s"
+<Location "/off">
+    CGIWarmScripts Off
+</Location>
+END
 }
 
 # A server with three hosts, on ports of their own: 2 warm, 3 cold, 4 cgid.

@@ -41,23 +41,12 @@ static const char *read_bytes(cgi_shebang_t *line, const char *text,
     return cgi_shebang_read(line, path, list, pool);
 }
 
-/* The text as the name of a check, on one line. */
-static const char *label(const char *text)
-{
-    char *copy = apr_pstrdup(pool, text), *at;
-
-    for (at = copy; *at; at++) {
-        *at = *at == '\n' ? '|' : *at == '\r' ? '^' : *at;
-    }
-    return copy;
-}
-
 static void names(const char *text, const char *program, const char *argv0,
                   const char *arg, const char *env)
 {
     cgi_shebang_t line;
 
-    tap_is(read_bytes(&line, text, strlen(text), env), NULL, label(text));
+    tap_is(read_bytes(&line, text, strlen(text), env), NULL, text);
     tap_is(line.program, program, "   the program");
     tap_is(line.argv0, argv0, "   its name");
     tap_is(line.arg, arg, "   its argument");
@@ -73,7 +62,7 @@ static void refuses_bytes(const char *text, size_t size, const char *reason,
 
 static void refuses(const char *text, const char *reason)
 {
-    refuses_bytes(text, strlen(text), reason, label(text));
+    refuses_bytes(text, strlen(text), reason, text);
 }
 
 /* The kernel's rules: execve(2). */

@@ -10,17 +10,21 @@
 
 static int tap_count, tap_failed;
 
-/** One check; the name says what holds. @return ok */
+/** One check; the name says what holds, in one line: a dot stands for what is
+ * no printable ASCII. @return ok */
 __attribute__((format(printf, 2, 3), unused)) static int
 tap_ok(int ok, const char *fmt, ...)
 {
+    char name[1000], *at;
     va_list args;
 
-    printf("%sok %d - ", ok ? "" : "not ", ++tap_count);
     va_start(args, fmt);
-    vprintf(fmt, args);
+    vsnprintf(name, sizeof(name), fmt, args);
     va_end(args);
-    putchar('\n');
+    for (at = name; *at; at++) {
+        *at = *at < ' ' || *at > '~' ? '.' : *at;
+    }
+    printf("%sok %d - %s\n", ok ? "" : "not ", ++tap_count, name);
     if (!ok) {
         tap_failed = 1;
     }

@@ -8,6 +8,7 @@ use CGITest;
 use CGITest::HTTP;
 use CGITest::Proc qw(wait_until slurp);
 use CGITest::Server;
+use Warm 'on_and_off';
 
 my $build = CGITest::Server::build_dir();
 plan skip_all => 'lua5.4 or its headers are missing'
@@ -39,15 +40,7 @@ my $s = CGITest::Server->start(prepare => sub {
     mkdir "$root/bin";
     symlink "$build/$_", "$root/bin/$_" or die $! for 'cgi-launcher', 'cgi-warm';
     is(system("cd '$top' && " . ($cc =~ s/-o /-o $root\/bin\//r)), 0, 'the example is built');
-}, conf => "CGILauncher \@root\@/bin/cgi-launcher\nCGIWarm lua5.4\nLogLevel runscripts:trace1\n" . <<'END');
-<Directory "@root@/htdocs/s">
-    Options +RunScripts
-    CGIWarmScripts On
-</Directory>
-Alias /off "@root@/htdocs/s"
-<Location "/off">
-    CGIWarmScripts Off
-</Location>
+}, conf => "CGILauncher \@root\@/bin/cgi-launcher\nCGIWarm lua5.4\nLogLevel runscripts:trace1\n" . on_and_off() . <<'END');
 <LocationMatch "/variable$">
     SetEnv LUA_INIT "LUA_STARTED = 'by LUA_INIT'"
 </LocationMatch>

@@ -8,6 +8,7 @@ use CGITest;
 use CGITest::HTTP;
 use CGITest::Proc qw(wait_until slurp alive);
 use CGITest::Server;
+use Warm 'on_and_off';
 
 my $build = CGITest::Server::build_dir();
 plan skip_all => 'built without libpython'
@@ -59,15 +60,7 @@ sub begin {
         my ($server) = @_;
         $server->file("htdocs/s/$_.doit", $head . $script{$_}, 0755)
             for keys %script;
-    }, conf => "$conf\nLogLevel runscripts:trace1 cgiroute:trace1\n" . <<'END');
-<Directory "@root@/htdocs/s">
-    Options +RunScripts
-    CGIWarmScripts On
-</Directory>
-Alias /off "@root@/htdocs/s"
-<Location "/off">
-    CGIWarmScripts Off
-</Location>
+    }, conf => "$conf\nLogLevel runscripts:trace1 cgiroute:trace1\n" . on_and_off() . <<'END');
 CGIRoute "^/route/(\w+)$" "\1.doit" "dir=@root@/htdocs/s" "exec=/usr/bin/python3 -u"
 <Location "/route">
     CGIWarmScripts On

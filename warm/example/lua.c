@@ -57,19 +57,15 @@ static const char *load(lua_State *L, const cgi_warm_host_t *host)
 
 static const char *check(const cgi_warm_script_t *s)
 {
-    const char *const *env;
+    static const char *const early[] = {"LUA_", "LC_", "LANG", NULL};
 
     if (s->script_at > 1) {
         return "it gives Lua an option";
     }
-    for (env = s->env; *env; env++) {
-        if (!strncmp(*env, "LUA_", 4) || !strncmp(*env, "LC_", 3) ||
-            !strncmp(*env, "LANG", 4)) {
-            return "its environment has a variable that counts at the start "
-                   "of Lua";
-        }
-    }
-    return NULL;
+    return cgi_warm_has_variable(s, early)
+               ? "its environment has a variable that counts at the start of "
+                 "Lua"
+               : NULL;
 }
 
 static int add_traceback(lua_State *L)
