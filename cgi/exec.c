@@ -83,8 +83,10 @@ static int wait_for(exec_t *x)
     int lively = now - x->waits_since < STAY_LIVELY, stays = 0, n;
 
     x->waits_since = now;
-    if (leave && leave < now + STAY_MIN) {
-        stays = lively && cgi_park_may_stay();
+    if (leave && lively && leave < now + STAY_LIVELY) {
+        stays = cgi_park_may_stay();
+    }
+    if (leave && leave < now + (stays ? STAY_LIVELY : STAY_MIN)) {
         leave = now + (stays ? STAY_LIVELY : STAY_MIN);
     }
     if (!leave || (until && until <= leave)) {

@@ -169,11 +169,14 @@ def latency(bench):
                           series, OURS, "lighttpd", 1.0, at_least=False)
 
 
-def hello_rates(bench, row, makers):
-    """Requests per second of the small C program, over 8 connections."""
+def hello_rates(bench, row, makers, ready=None, times=1):
+    """Requests per second of the small C program, over 8 connections.
+    ready: called with each server before."""
     series = Series("requests/s")
     with bench.up(*makers) as servers:
         for server in servers:
+            if ready:
+                ready(server)
             measure.check(server, script_url(server, "hello-c"), "hello")
 
         def one(name, server):
@@ -183,7 +186,7 @@ def hello_rates(bench, row, makers):
             bench.say("%s, %s: %.0f/s" % (row, name,
                                           series.values[name][-1]))
 
-        bench.turns({s.name: s for s in servers}, one)
+        bench.turns({s.name: s for s in servers}, one, times)
     return series
 
 
@@ -224,28 +227,35 @@ def bulk(bench):
         ("chunked", "Upload of %d MiB to wc -c, chunked" % size,
          "count-chunked"),
     )
-    pump = lambda ws, port: Pump(ws, LIMIT, port)  # noqa: E731
-    with bench.up(*everyone(bench), pump) as servers:
-        for kind, label, program in works:
-            contenders = {s.name: (s, script_url(s, program))
-                          for s in servers}
-            if kind != "chunked":
-                contenders[SPLICED] = (servers[-1], "/splice")
-            elif bench.with_ours:
-                # Without waiting for the length, as mod_cgi does it.
-                contenders[OURS + ", stream"] = (servers[0],
-                                                 "/stream/" + program)
-            one_bulk(bench, kind, label, contenders)
+    figures = {kind: (Series("MiB/s"), Series("CPU seconds", False, 2))
+               for kind, _, _ in works}
+    orders = [everyone(bench) +
+              [lambda ws, port: Pump(ws, LIMIT, port)]]
+    if bench.against:
+        # Of two servers that are the same, the one that was started first
+        # may be slower by a fifth: each is the first one as often.
+        orders.append(orders[0][1::-1] + orders[0][2:])
+    for makers in orders:
+        with bench.up(*makers) as servers:
+            for kind, _, program in works:
+                contenders = {s.name: (s, script_url(s, program))
+                              for s in servers}
+                if kind != "chunked":
+                    contenders[SPLICED] = (servers[-1], "/splice")
+                elif bench.with_ours:
+                    # Without waiting for the length, as mod_cgi does it.
+                    contenders[OURS + ", stream"] = (
+                        contenders[OURS][0], "/stream/" + program)
+                transfers(bench, kind, contenders, *figures[kind])
+    for kind, label, _ in works:
+        bulk_report(bench, kind, label, *figures[kind])
 
 
-def one_bulk(bench, kind, label, contenders):
-    speed = Series("MiB/s")
-    cpu = Series("CPU seconds", False, 2)
-    response = kind == "response"
-
+def transfers(bench, kind, contenders, speed, cpu):
+    """Turns of one kind of large transfer: adds to the two series."""
     def one(name, where):
         server, path = where
-        if response:
+        if kind == "response":
             arguments = ["get", "%s?%d" % (path, bench.bytes)]
             wanted = {"expected_bytes": bench.bytes}
         else:
@@ -258,6 +268,10 @@ def one_bulk(bench, kind, label, contenders):
             kind, name, speed.values[name][-1], used))
 
     bench.turns(contenders, one, times=2)
+
+
+def bulk_report(bench, kind, label, speed, cpu):
+    response = kind == "response"
     note = (
         "limit: the body decoded into a file in large pieces, which is "
         "the program's stdin then, no HTTP server." if kind == "chunked" else

@@ -1,6 +1,6 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
-"""Rows about what the modules cost where no script runs: static files
-(DESIGN R13) and the choice among many routes (C12).
+"""Rows about what the modules cost beside running scripts: static files
+(DESIGN R13), the choice among many routes (C12), counting for the status page.
 
 Time is too coarse for that: instructions are counted as well, with valgrind's
 callgrind on a worker (httpd -X), which gives the same count each time."""
@@ -13,11 +13,12 @@ import time
 
 from . import machine, measure
 from .report import Series, table
-from .rows import BEFORE, OURS, script_url
+from .rows import BEFORE, OURS, hello_rates, httpd, script_url
 from .servers import Httpd, ServerError
 
 REQUESTS = 100
 SIZES = (10, 100, 1000, 10000)
+UNCOUNTED = OURS + ", no status page"
 STATIC = "/static/file.html"
 DENIED = '<Location "/">\n    Require all denied\n</Location>\n'
 
@@ -33,11 +34,11 @@ class Counted(Httpd):
                 "--clear-groups", *command]
 
     def commands(self):
-        return [self._plain(
+        return [self._plain(*self.limited(
             "valgrind", "--tool=callgrind", "--instr-atstart=no",
             "--callgrind-out-file=" + os.path.join(self.dir, "counts"),
             "--vgdb-prefix=" + os.path.join(self.dir, "vgdb"),
-            machine.HTTPD, "-X", "-f", os.path.join(self.dir, "httpd.conf"))]
+            machine.HTTPD, "-X", "-f", os.path.join(self.dir, "httpd.conf")))]
 
     def tell(self, *words):
         subprocess.run(
@@ -291,5 +292,38 @@ def instructions(bench):
                         count)
 
 
-ROWS = {"static": static, "routes": routes}
+def status(bench):
+    """What the status page's counting costs a small response. Nothing in the
+    configuration ends it; httpd goes on without it where its memory, 6 MB
+    with 150 threads, can't be had."""
+    settings = {"cgi": "runscripts", "extra": (
+        '<Location "/cgi-status">\n    SetHandler cgi-status\n'
+        "</Location>\n")}
+    kinds = {OURS: settings, UNCOUNTED: dict(settings, file_size=4 << 20)}
+
+    def is_counted(server):
+        """Does it do what it is here for?"""
+        code = measure.run("curl", "-s", "-o", "/dev/null", "-w",
+                           "%{http_code}", server.url("/cgi-status?auto"))
+        if code != ("503" if server.file_size else "200"):
+            raise ServerError("%s: the status page answers %s" % (
+                server.name, code))
+
+    rate = hello_rates(bench, "status", [
+        httpd(name, **how) for name, how in kinds.items()], is_counted, times=4)
+    bench.report.series("Counting for the status page, C program: rate", rate)
+    bench.report.goal("counting for the status page, rate, against without",
+                      rate, OURS, UNCOUNTED, 0.99)
+    count = Series("instructions", False)
+    for name, how in kinds.items():
+        with bench.up(lambda ws, port, name=name, how=how: Counted(
+                ws, "count " + name, port, **how)) as (server,):
+            is_counted(server)
+            count.add(name, server.count(script_url(server, "hello-c"), 200))
+            bench.say("%s: %.0f instructions" % (name, count.median(name)))
+    bench.report.series("Counting for the status page, C program: "
+                        "instructions of httpd", count)
+
+
+ROWS = {"static": static, "routes": routes, "status": status}
 EXTRA_ROWS = {"instructions": instructions}

@@ -259,13 +259,15 @@ class Httpd(Server):
 
     cgi: "runscripts", "cgid", "cgi" or None; mpm: event, prefork, worker;
     tls: with mod_ssl and mod_http2 on the next port;
-    build: the directory of our modules; extra: more configuration."""
+    build: the directory of our modules; extra: more configuration;
+    file_size: the largest file, memory files too, that it can have."""
 
     def __init__(self, workspace, name, port, cgi=None, mpm="event",
                  tls=False, threads=None, ballast=0, extra="", modules=(),
-                 build=machine.BUILD):
+                 build=machine.BUILD, file_size=None):
         super().__init__(workspace, name, port)
         self.cgi = cgi
+        self.file_size = file_size
         self.build = build
         self.mpm = mpm
         self.tls_port = port + 1 if tls else None
@@ -337,9 +339,14 @@ class Httpd(Server):
                        "MaxSpareThreads 75\nThreadLimit 64\n"
                        "ThreadsPerChild 25\nMaxRequestWorkers 150\n")
 
+    def limited(self, *command):
+        if self.file_size:
+            return ["prlimit", "--fsize=%d" % self.file_size, *command]
+        return list(command)
+
     def commands(self):
-        return [[machine.HTTPD, "-f", os.path.join(self.dir, "httpd.conf"),
-                 "-DFOREGROUND"]]
+        return [self.limited(machine.HTTPD, "-f", os.path.join(
+            self.dir, "httpd.conf"), "-DFOREGROUND")]
 
 
 class Lighttpd(Server):

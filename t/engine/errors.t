@@ -156,7 +156,7 @@ for (['one string', ['X-Long' => 'v' x 140_000]],
     for my $way ('/engine', '/engineroute') {
         my $tag = tag_of();
         my $mark = $own->mark;
-        my $c = CGITest::HTTP->new(%{$own->where}, timeout => 30);
+        my $c = CGITest::HTTP->new(%{$own->where}, timeout => 90);
         my $pid = $c->send_in_background(sub {
             $_[0]->send($_[0]->format_request('GET', "$way/show?$tag",
                 headers => $headers));

@@ -20,7 +20,7 @@ ScriptAlias /theirs/ "$engine/"
 </Directory>
 <Location "/own">
     Options +RunScripts
-    CGITimeout first=1s
+    CGITimeout first=3s
 </Location>
 <VirtualHost *>
     ServerName main

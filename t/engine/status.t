@@ -38,7 +38,7 @@ my $conf = <<'END';
 CGIRoute "^/routed/([a-z]+)" "\1.doit" "dir=@engine@"
 <Location "/first">
     CGIRoute "^/([a-z]+)" "\1.doit" "dir=@engine@"
-    CGITimeout first=1s kill=1s
+    CGITimeout first=3s kill=1s
 </Location>
 <Location "/spooled">
     CGIRoute "^/([a-z]+)" "\1.doit" "dir=@engine@"

@@ -24,7 +24,7 @@ CGIStderr stderr_all
 </Location>
 <Location "/own">
     Options +RunScripts
-    CGITimeout first=1s idle=1s
+    CGITimeout first=3s idle=3s
 </Location>
 <VirtualHost *>
     ServerName main

@@ -15,7 +15,7 @@ my $own = CGITest::Server->start(conf => <<'EOC');
 </Directory>
 Alias /s "@root@/s"
 <Location /s/trapped-limit>
-    CGITimeout first=1s
+    CGITimeout first=3s
 </Location>
 EOC
 my $dir = $own->root . '/trapped';

@@ -86,7 +86,7 @@ SetEnv OUTSIDE x
     SetEnv SCRIPT_FILENAME "/none"
     SetEnvIf Request_URI . CONDITION=1
     RLimitCPU 7 8
-    CGITimeout idle=1s kill=1s
+    CGITimeout idle=3s kill=1s
 </CGIRoute>
 <CGIRoute "^/long/([a-z-]+)" "\\1" dir="$dir/bin" user=$user>
     CGITimeout kill=1s

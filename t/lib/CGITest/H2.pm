@@ -166,7 +166,7 @@ sub until {
 sub response {
     my ($self, $id, $seconds) = @_;
     my $s = $self->stream($id);
-    my $whole = $self->until($seconds || 10, sub {
+    my $whole = $self->until($seconds || 30, sub {
         return $s->{end} || defined $s->{reset};
     });
     return !$whole ? 'timeout'

@@ -13,12 +13,12 @@ use POSIX ();
 use Socket qw(SOL_SOCKET SO_LINGER SO_RCVBUF);
 use Time::HiRes qw(time);
 
-# new(host =>, port =>, timeout => 20): a connection. With rcvbuf => N the
+# new(host =>, port =>, timeout => 40): a connection. With rcvbuf => N the
 # kernel's receive buffer is that small, so that a slow reader is really slow.
 # With domain => AF_INET6, host is an IPv6 address.
 sub new {
     my ($class, %o) = @_;
-    my $self = bless {host => '127.0.0.1', timeout => 20, in => '', %o},
+    my $self = bless {host => '127.0.0.1', timeout => 40, in => '', %o},
         $class;
     if ($o{v6}) {
         require IO::Socket::IP;
