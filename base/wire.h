@@ -54,7 +54,7 @@ typedef struct cgi_wire_request_t {
                                    takes NULL too: none */
     const char *root;           /* not sent, by cgi_identity_check(): chroot
                                    directory, or "" */
-    const char *const *sandbox; /* rules of base/sandbox.h, ended by NULL; or
+    const char *const *sandbox; /* rules of base/rules.h, ended by NULL; or
                                    NULL: none */
     const char *tmp;            /* not sent, by the launcher: a directory to
                                    make first; or NULL */

@@ -18,7 +18,7 @@
 #include "unixd.h"
 
 #include "base/keys.h"
-#include "base/sandbox.h"
+#include "base/rules.h"
 #include "cgi/directives.h"
 #include "cgi/sandbox.h"
 #include "cgi/suexec.h"

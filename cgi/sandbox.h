@@ -3,8 +3,8 @@
 /**
  * CGISandbox: what a script may do.
  */
-#ifndef CGI_SANDBOX_DIRECTIVE_H
-#define CGI_SANDBOX_DIRECTIVE_H
+#ifndef CGI_SANDBOX_H
+#define CGI_SANDBOX_H
 
 #include "base/wire.h"
 #include "cgi/request.h"
@@ -31,4 +31,4 @@ int cgi_sandbox_is_on(const cgi_exec_dir_t *dir);
  * that are there. */
 void cgi_sandbox_add(const cgi_request_t *q, cgi_wire_request_t *message);
 
-#endif /* CGI_SANDBOX_DIRECTIVE_H */
+#endif /* CGI_SANDBOX_H */

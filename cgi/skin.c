@@ -22,7 +22,7 @@
 #include "util_filter.h"
 
 #include "base/beneath.h"
-#include "base/skin.h"
+#include "base/fragment.h"
 #include "cgi/directives.h"
 #include "cgi/skin.h"
 

@@ -2,7 +2,7 @@
 
 /**
  * The parts of the program cgi-launcher: main.c watches, spawn.c starts,
- * table.c remembers, walls.c gives up what root could do, sandbox.c shuts
+ * table.c remembers, walls.c gives up what root could do, confine.c shuts
  * scripts in, become.c knows the users of routes, and system.c is below all.
  */
 #ifndef CGI_LAUNCHER_H
@@ -133,7 +133,7 @@ typedef enum {
  * @return 0, or -1 and errno */
 int launcher_filter_script(launcher_net_e net);
 
-/* ---- sandbox.c ---- */
+/* ---- confine.c ---- */
 
 /** Choose a temporary directory, if a rule asks for one: request->tmp, which
  * the script's process makes; and TMPDIR.

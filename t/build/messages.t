@@ -25,7 +25,7 @@ my %logs_of = (
     'cgi/sandbox.c' => {refuse => ['...', 3, 4]},
     'cgi/status_handler.c' => {refuse => ['status page: ', 2]},
     'cgi/park.c' => {complain => ['requests that wait keep their threads now: ', 2]},
-    'launcher/sandbox.c' => {complain => ['cgi-launcher: sandbox: ', 0]},
+    'launcher/confine.c' => {complain => ['cgi-launcher: sandbox: ', 0]},
 );
 # Formats of functions that log what others tell them: those are above, or say
 # the text that the format is a part of.

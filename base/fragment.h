@@ -4,8 +4,8 @@
  * Templates around fragments of HTML: the words of a template, and whether a
  * text is a fragment or a page of its own.
  */
-#ifndef CGI_SKIN_TEMPLATE_H
-#define CGI_SKIN_TEMPLATE_H
+#ifndef CGI_FRAGMENT_H
+#define CGI_FRAGMENT_H
 
 #include "apr_pools.h"
 #include "apr_tables.h"
@@ -54,4 +54,4 @@ typedef enum {
 cgi_page_e cgi_skin_judge(const char *data, apr_size_t len, int all,
                           const char **title, apr_size_t *title_len);
 
-#endif /* CGI_SKIN_TEMPLATE_H */
+#endif /* CGI_FRAGMENT_H */

@@ -9,7 +9,7 @@
 
 #include "apr_strings.h"
 
-#include "base/sandbox.h"
+#include "base/rules.h"
 
 /* The number is the same on all architectures. */
 #ifndef SYS_landlock_create_ruleset

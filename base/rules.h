@@ -4,8 +4,8 @@
  * What a script in a sandbox may do: a list of rules, which travels with the
  * message to the launcher; and whether this kernel can hold a script to them.
  */
-#ifndef CGI_SANDBOX_H
-#define CGI_SANDBOX_H
+#ifndef CGI_RULES_H
+#define CGI_RULES_H
 
 #include "apr_pools.h"
 
@@ -55,4 +55,4 @@ unsigned int cgi_sandbox_lacks(const char *const *rules, int abi, int filter);
 /** Such a sum in English, as it follows "can't keep scripts from". */
 const char *cgi_sandbox_lacks_text(unsigned int lacks, apr_pool_t *p);
 
-#endif /* CGI_SANDBOX_H */
+#endif /* CGI_RULES_H */

@@ -6,7 +6,7 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 
-#include "base/skin.h"
+#include "base/fragment.h"
 
 /* ---- templates ---- */
 

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* link: base/sandbox.c */
+/* link: base/rules.c */
 
 /* What a kernel lacks of what a sandbox asks for, by the version of Landlock's
  * interface: said so that nobody believes in a wall that is not there. */
@@ -9,7 +9,7 @@
 
 #include "apr_general.h"
 
-#include "base/sandbox.h"
+#include "base/rules.h"
 #include "tap.h"
 
 static const char *const plain[] = {"t", "r/srv", NULL};

@@ -1,14 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /* Templates, and which text is a fragment. */
-/* link: base/skin.c */
+/* link: base/fragment.c */
 
 #include <stdlib.h>
 
 #include "apr_general.h"
 #include "apr_strings.h"
 
-#include "base/skin.h"
+#include "base/fragment.h"
 #include "tap.h"
 
 static apr_pool_t *pool;

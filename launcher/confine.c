@@ -22,7 +22,7 @@
 
 #include "apr_strings.h"
 
-#include "base/sandbox.h"
+#include "base/rules.h"
 #include "launcher/launcher.h"
 
 /* ---- Landlock ----
