@@ -25,6 +25,7 @@ static const struct {
     {"CONTENT_TYPE", BOTH},
     {"CONTEXT_DOCUMENT_ROOT", BOTH},
     {"CONTEXT_PREFIX", BOTH},
+    {"CSP_NONCE", HARMLESS},
     {"DATE_GMT", HARMLESS},
     {"DATE_LOCAL", HARMLESS},
     {"DOCUMENT_ARGS", HARMLESS},

@@ -52,6 +52,8 @@ chmod 0700, "$dir/bin/private", "$dir/bin/theirs", "$dir/secret";
 put("$dir/secret/ids", $head . $script{ids}, 0755);
 put("$dir/bin/nph-raw", "#!/bin/sh\nprintf 'HTTP/1.1 200 Raw\\r\\n\\r\\n'\nid -u\n",
     0755);
+put("$dir/bin/nonce", "#!/bin/sh\nprintf 'Content-Type: text/html\\n\\n%s\\n' \"\$CSP_NONCE\"\n", 0755);
+put("$dir/page.skin", '$<nonce>|$<content>');
 put("$dir/bin/read.sh", "printf 'Content-Type: text/plain\\n\\n'; id -u\n");
 chown $uid, $gid, "$dir/bin/read.sh";
 chmod 0400, "$dir/bin/read.sh";
@@ -90,6 +92,9 @@ SetEnv OUTSIDE x
 </CGIRoute>
 <CGIRoute "^/long/([a-z-]+)" "\\1" dir="$dir/bin" user=$user>
     CGITimeout kill=1s
+</CGIRoute>
+<CGIRoute "^/skin/([a-z]+)" "\\1" dir="$dir/bin" user=$user>
+    CGISkin "$dir/page.skin"
 </CGIRoute>
 CGIRoute "^/group/([a-z]+)" "\\1" dir="$dir/bin" user=$user group=$other
 CGIRoute "^/numbers/([a-z]+)" "\\1" dir="$dir/bin" user=$uid group=$other_gid
@@ -177,6 +182,8 @@ is($env{PATH}, '/usr/bin:/bin', 'PATH of a SetEnv');
 is($env{REST}, 'env /user/env', 'with references');
 is($env{my_own}, '1', 'with another character in its name');
 is($env{SCRIPT_FILENAME}, "$dir/bin/env", 'SCRIPT_FILENAME is the server\'s');
+my ($nonce, $seen) = ask('/skin/nonce')->body =~ /^(\S{20,})\|(.*)\n/;
+is($seen, $nonce, 'the nonce of CGISkin');
 ok(!exists $env{$_}, "$_ does not arrive")
     for qw(LD_PRELOAD OUTSIDE CONDITION);
 %env = map { /^(\w+)=(.*)$/ ? ($1, $2) : () } split /\n/, ask('/file/env/x')->body;

@@ -426,6 +426,7 @@ static void environment(void)
     passes("QUERY_STRING=", 1);
     passes("QUERY_STRING=a=b", 1);
     passes("HTTP_COOKIE=() { :; }; id", 1); /* text, as any */
+    passes("CSP_NONCE=ab+/", 1);
     passes("HTTPS=on", 1);
     passes("PATH_TRANSLATED=/var/www/x", 0);
     passes("REDIRECT_STATUS=200", 1);
