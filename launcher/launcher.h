@@ -153,7 +153,7 @@ int launcher_sandbox_enter(const cgi_wire_request_t *request);
 void launcher_sandbox_remove_tmp(const launcher_become_t *who,
                                  launcher_tmp_t *tmp);
 
-/* ---- warm/warm.c, which is in the program cgi-warm only ---- */
+/* ---- warm/interpreter.c, which is in the program cgi-warm only ---- */
 
 typedef struct launcher_warm_t {
     const char *plugin;  /* shared object; NULL: cgi-launcher */
