@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "apr_portable.h"
@@ -695,6 +696,15 @@ void cgi_launch_monitor(void)
     }
 }
 
+/* While httpd runs without our modules, it waits for launchers that end: their
+ * numbers may be others' afterwards. */
+static int is_child(pid_t pid)
+{
+    siginfo_t info;
+
+    return !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+}
+
 /* Take over the launchers of earlier generations: they end by themselves
  * when their last worker has, and the MPM asks who they were. */
 static void adopt_earlier(apr_pool_t *pconf)
@@ -706,6 +716,7 @@ static void adopt_earlier(apr_pool_t *pconf)
     }
     retained->starts++;
     for (process = retained->processes; process; process = process->next) {
+        process->used = process->used && is_child(process->proc.pid);
         if (process->used) {
             apr_proc_other_child_register(&process->proc, maintain, process,
                                           NULL, pconf);

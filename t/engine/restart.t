@@ -8,7 +8,8 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use CGITest;
 use CGITest::HTTP;
-use CGITest::Proc qw(processes_with alive descendants_of wait_until);
+use CGITest::Proc qw(processes_with alive descendants_of slurp
+    wait_until);
 
 # Requests, each on a connection of its own, until the time and, however slow
 # the machine, at least so many; what failed.
@@ -198,6 +199,36 @@ push @sections, sub {
     ok(wait_until(8, sub { !grep { alive($_) } @launchers }),
         'L2 httpd is killed: its launchers end');
     kill 'KILL', @launchers;
+};
+
+# The modules are taken out of the configuration and come back, as a2dismod and
+# a2enmod do it: launchers of before are not taken for lost ones.
+push @sections, sub {
+    my $own = CGITest::Server->plain(conf =>
+        '<IfModule mod_runscripts.c>' . "\n"
+            . "<Directory \"\@root@/htdocs\">\nOptions +RunScripts\n"
+            . "</Directory>\n</IfModule>\n");
+    my $conf = $own->root . '/httpd.conf';
+    my $with = slurp($conf);
+    my $without = $with =~ s/^(?:LoadModule|LogLevel) (?:runscripts|cgiroute)(?:_module|:).*\n//gmr;
+    my $status = sub {
+        return CGITest::HTTP->once($own->where, 'GET', '/a')->status;
+    };
+    $own->file('htdocs/a.doit', "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\n",
+        0755);
+    is($status->(), 200, 'with the modules a script runs');
+    $own->file('httpd.conf', $without);
+    ok($own->graceful, 'a restart without them');
+    ok(wait_until(15, sub { !$own->launchers }), 'their launchers end');
+    is($status->(), 404, 'and no script runs');
+    $own->file('httpd.conf', $with);
+    my $mark = $own->mark;
+    for ('a restart with them', 'another') {
+        ok($own->graceful, $_);
+        is($status->(), 200, 'a script runs');
+    }
+    is_deeply([$own->stop], [], 'nothing is left');
+    unlike($own->log_since($mark), qr/ended unexpectedly/, 'none is missed');
 };
 
 sections(@sections);
