@@ -35,7 +35,7 @@ sub start {
         exec @command or die "@command: $!";
     }
     my $said = '';
-    for (1 .. 300) {
+    for (1 .. 900) {
         $said = read_file($out) if -e $out;
         last if $said =~ /^Log: /m;
         sleep 0.1;
@@ -43,10 +43,10 @@ sub start {
     return ($pid, $said);
 }
 
-# Has the process ended within 15 seconds? If not, it is killed.
+# Has the process ended within a minute? If not, it is killed.
 sub ended {
     my $pid = shift;
-    for (1 .. 150) {
+    for (1 .. 600) {
         return 1 if waitpid($pid, 1) == $pid;
         sleep 0.1;
     }
