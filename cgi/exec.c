@@ -80,14 +80,16 @@ static int wait_for(exec_t *x)
     apr_time_t now = cgi_clock_now();
     apr_time_t until = cgi_driver_wants(&x->d, pfd, now);
     apr_time_t leave = x->leave_at;
+    apr_time_t least = now + STAY_MIN;
     int lively = now - x->waits_since < STAY_LIVELY, stays = 0, n;
 
     x->waits_since = now;
-    if (leave && lively && leave < now + STAY_LIVELY) {
-        stays = cgi_park_may_stay();
+    if (leave && lively && leave < now + STAY_LIVELY && cgi_park_may_stay()) {
+        stays = 1;
+        least = now + STAY_LIVELY;
     }
-    if (leave && leave < now + (stays ? STAY_LIVELY : STAY_MIN)) {
-        leave = now + (stays ? STAY_LIVELY : STAY_MIN);
+    if (leave && leave < least) {
+        leave = least;
     }
     if (!leave || (until && until <= leave)) {
         leave = 0;

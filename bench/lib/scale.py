@@ -278,16 +278,29 @@ def time_routes(bench, kinds):
                        for kind in kinds]))
 
 
-def instructions(bench):
-    """Of httpd's worker, for a small response."""
+def hello_counts(bench, kinds, ready=None):
+    """Instructions of httpd's worker for the small C program: of each name in
+    kinds, whose values are settings of an httpd. ready: called with each
+    server before."""
     count = Series("instructions", False)
-    for name, build in [(OURS, machine.BUILD)] + (
-            [(BEFORE, bench.against)] if bench.against else []):
-        with bench.up(lambda ws, port, name=name, build=build: Counted(
-                ws, "count " + name, port, cgi="runscripts",
-                build=build)) as (server,):
+    for name, settings in kinds.items():
+        with bench.up(lambda ws, port, name=name, settings=settings: Counted(
+                ws, "count " + name, port, **settings)) as (server,):
+            if ready:
+                ready(server)
             count.add(name, server.count(script_url(server, "hello-c"), 200))
             bench.say("%s: %.0f instructions" % (name, count.median(name)))
+    return count
+
+
+def instructions(bench):
+    """Of httpd's worker, for a small response."""
+    builds = {OURS: machine.BUILD}
+    if bench.against:
+        builds[BEFORE] = bench.against
+    count = hello_counts(bench, {
+        name: {"cgi": "runscripts", "build": build}
+        for name, build in builds.items()})
     bench.report.series("Small response, C program: instructions of httpd",
                         count)
 
@@ -314,13 +327,7 @@ def status(bench):
     bench.report.series("Counting for the status page, C program: rate", rate)
     bench.report.goal("counting for the status page, rate, against without",
                       rate, OURS, UNCOUNTED, 0.99)
-    count = Series("instructions", False)
-    for name, how in kinds.items():
-        with bench.up(lambda ws, port, name=name, how=how: Counted(
-                ws, "count " + name, port, **how)) as (server,):
-            is_counted(server)
-            count.add(name, server.count(script_url(server, "hello-c"), 200))
-            bench.say("%s: %.0f instructions" % (name, count.median(name)))
+    count = hello_counts(bench, kinds, is_counted)
     bench.report.series("Counting for the status page, C program: "
                         "instructions of httpd", count)
 
