@@ -66,7 +66,6 @@ typedef struct process_t {
 typedef struct launchers_t {
     struct launchers_t *next;
     int queue[2]; /* launchers read 0, workers write 1 */
-    pid_t maker;
     apr_pool_t *pool; /* of what follows */
     const char **argv;
     int identities; /* file with identities: privileged; or -1 */
@@ -102,6 +101,7 @@ static launchers_t *privileged; /* this generation's, of this module */
 static retained_t *retained;
 static apr_pool_t *conf_pool; /* of this generation */
 static apr_pool_t *process_pool;
+static pid_t parent; /* httpd's */
 
 /* access() alone would take a directory for a program. */
 static int is_program(const char *path)
@@ -143,6 +143,18 @@ const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
                  "CGILauncher",
                  beside ? beside : "(no path of this module)", installed);
     return NULL;
+}
+
+/* httpd's end, of whatever kind: its pools are being destroyed. */
+static int is_exiting(void)
+{
+    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING;
+}
+
+/* It closes its logs before it destroys the configuration: NULL is stderr. */
+static server_rec *log_of(void)
+{
+    return is_exiting() ? NULL : ap_server_conf;
 }
 
 static process_t *free_process(void)
@@ -339,7 +351,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
         (rv = apr_procattr_error_check_set(attr, 1)) ||
         (rv = apr_proc_create(&process->proc, l->argv[0], l->argv,
                               l->warm ? clean_env : NULL, attr, p))) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, ap_server_conf,
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, log_of(),
                      "can't start the launcher %s", l->argv[0]);
     }
     else {
@@ -388,7 +400,6 @@ static apr_status_t open_queue(launchers_t *l, const char *path)
     apr_status_t rv;
 
     apr_pool_create(&l->pool, process_pool);
-    l->maker = getpid();
     l->table = memfd_create("cgi-scripts", MFD_CLOEXEC);
     if (l->warm && (rv = open_ready(l)) != APR_SUCCESS) {
         return rv;
@@ -422,7 +433,7 @@ static apr_status_t retire(void *data)
 {
     launchers_t *l = data;
 
-    if (getpid() == l->maker) {
+    if (getpid() == parent) {
         close(l->queue[1]);
         l->queue[1] = -1;
         l->earlier = 1;
@@ -521,7 +532,7 @@ static void give_up_warm(launchers_t *l, int slot, int killed)
     if (!was_ready && !killed && !l->slot[slot].cold && !l->earlier) {
         l->slot[slot].cold = 1;
         ap_log_error(
-            APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
+            APLOG_MARK, APLOG_ERR, 0, log_of(),
             "CGIWarm %s: its launcher ended, or took too long, while "
             "it loaded the interpreter and its modules; scripts start "
             "without it until the next restart",
@@ -538,7 +549,7 @@ static void restart(launchers_t *l, int slot, int killed)
     }
     else if (killed ? ++l->slot[slot].quick_kills >= QUICK_KILLS_MAX
                     : ++l->slot[slot].quick_deaths >= QUICK_DEATHS_MAX) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, log_of(),
                      "the launcher %s keeps dying; the next try follows in "
                      "some seconds",
                      l->argv[0]);
@@ -596,14 +607,14 @@ static void maintain(int reason, void *data, apr_wait_t status)
     }
     if (status == CGI_EXIT_STALE && !is_shut(process->of)) {
         ap_log_error(
-            APLOG_MARK, APLOG_INFO, 0, ap_server_conf,
+            APLOG_MARK, APLOG_INFO, 0, log_of(),
             "CGIWarm: a file that process %ld had loaded has changed, "
             "starting another",
             (long)process->proc.pid);
         start_slot(process->of, process->slot);
         return;
     }
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, log_of(),
                  "launcher (process %ld) ended unexpectedly (status %d), "
                  "starting another",
                  (long)process->proc.pid, (int)status);
@@ -613,6 +624,44 @@ static void maintain(int reason, void *data, apr_wait_t status)
     }
     /* status is a number only: no launcher exits with this one */
     restart(process->of, process->slot, status == SIGKILL);
+}
+
+/* httpd has stopped asking about its processes: ask, until no launcher is
+ * left, or for so long. One that was killed while httpd stopped may not have
+ * been dead before. And a service manager may kill what is left when httpd
+ * ends: scripts get their time between TERM and KILL. */
+#define END_WAIT apr_time_from_sec(10)
+static apr_status_t wait_for_launchers(void *unused)
+{
+    apr_time_t until = cgi_clock_now() + END_WAIT;
+    process_t *process;
+    int left, status;
+
+    (void)unused;
+    if (!is_exiting() || getpid() != parent) {
+        return APR_SUCCESS;
+    }
+    for (;;) {
+        left = 0;
+        for (process = retained->processes; process; process = process->next) {
+            pid_t pid = process->used
+                            ? waitpid(process->proc.pid, &status, WNOHANG)
+                            : 0;
+
+            if (pid) {
+                maintain(pid < 0 ? APR_OC_REASON_LOST : APR_OC_REASON_DEATH,
+                         process, pid < 0 ? 0 : status);
+            }
+            else if (process->used) {
+                maintain(APR_OC_REASON_RESTART, process, 0);
+            }
+            left += process->used;
+        }
+        if (!left || cgi_clock_now() >= until) {
+            return APR_SUCCESS;
+        }
+        apr_sleep(apr_time_from_msec(5));
+    }
 }
 
 static void start_wanted(launchers_t *l)
@@ -845,6 +894,7 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
 
     apr_pool_cleanup_register(pconf, NULL, forget_launchers,
                               apr_pool_cleanup_null);
+    parent = getpid();
     conf_pool = pconf;
     process_pool = s->process->pool;
     apr_pool_userdata_get(&shared, SHARED_KEY, pconf);
@@ -852,6 +902,7 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
     retained = ap_retained_data_get(RETAINED_KEY);
     if (!launchers) {
         adopt_earlier(pconf);
+        apr_pool_pre_cleanup_register(pconf, NULL, wait_for_launchers);
         rv = create_shared(pconf, s, path, warm);
         apr_pool_userdata_setn(launchers, SHARED_KEY, NULL, pconf);
     }

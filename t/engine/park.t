@@ -56,6 +56,7 @@ Alias /plain "@root@/scripts"
 Alias /stay "@root@/scripts"
 Alias /total "@root@/scripts"
 Alias /idle "@root@/scripts"
+Alias /lively "@root@/scripts"
 Alias /one "@root@/scripts"
 <Directory "@root@/scripts">
     Require all granted
@@ -69,6 +70,9 @@ Alias /one "@root@/scripts"
 </Location>
 <Location /idle>
     CGITimeout idle=3s
+</Location>
+<Location /lively>
+    CGIPark 300ms
 </Location>
 <Location /one>
     CGILimit 1 queue=30 wait=60s
@@ -245,16 +249,26 @@ for my $secure ($ssl && $tls ? (0, 1) : 0) {
 }
 
 {
-    # The machine may be too busy for them once, and not ten times.
-    my $stayed;
-    for (1 .. 10) {
-        my $c = ask(client($own), '/plain/lively?40');
-        $c->read_until("data: 30\n");
+    # Only a stream whose events came in time, here, tells anything: a busy
+    # machine holds them up. Once parked, a request is seen to the end.
+    my ($calm, $stayed, $until) = (0, 0, time + 30);
+    while (!$stayed && $calm < 10 && time < $until) {
+        my $c = ask(client($own), '/lively/lively?60');
+        my ($gap, $last) = (0);
+        for my $i (1 .. 55) {
+            $c->read_until("data: $i\n");
+            my $now = time;
+            $gap = $now - $last if $last && $now - $last > $gap;
+            $last = $now;
+        }
         $stayed = waiting($own) == 0;
+        $calm++ if $gap < 0.014;
         $c->read_until("0\r\n\r\n");
-        last if $stayed;
     }
-    ok($stayed, 'a lively stream keeps its thread');
+    SKIP: {
+        skip 'too busy a machine', 1 if !$stayed && $calm < 10;
+        ok($stayed, 'a lively stream keeps its thread');
+    }
     my $c = begin($own, 12, '/plain/lively?500');
     $_->read_until("data: 20\n") for @$c;
     cmp_ok(static_in($own, 3), '>=', 0, 'twelve do not keep twelve threads');
