@@ -65,7 +65,7 @@ typedef struct process_t {
  * generation has gone, so that none of them finds it closed. */
 typedef struct launchers_t {
     struct launchers_t *next;
-    int queue[2]; /* launchers read 0, workers write 1 */
+    int queue[2];     /* launchers read 0, workers write 1 */
     apr_pool_t *pool; /* of what follows */
     const char **argv;
     int identities; /* file with identities: privileged; or -1 */
