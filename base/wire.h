@@ -91,6 +91,7 @@ typedef enum {
 typedef enum {
     CGI_STAGE_MESSAGE, /* message or descriptors did not arrive whole */
     CGI_STAGE_FORK,
+    CGI_STAGE_CGROUP,
     CGI_STAGE_LIMIT,
     CGI_STAGE_REFUSED, /* by the privileged launcher's rules */
     CGI_STAGE_ROOT,

@@ -91,6 +91,7 @@ typedef struct cgi_exec_dir_t {
 /** Engine directives of one server. */
 typedef struct cgi_exec_server_t {
     const char *launcher_path;   /* CGILauncher, main server only; or NULL */
+    const char *cgroup;          /* CGICgroup, main server only; or NULL */
     apr_array_header_t *warm;    /* CGIWarm, main server only, cgi_warm_t *;
                                     NULL: unset */
     const char *script_log;      /* ScriptLog, or NULL */
@@ -225,6 +226,7 @@ const char *cgi_exec_cmd_park(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_debug(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_skin(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *dir, const char *arg);
+const char *cgi_exec_cmd_cgroup(cmd_parms *cmd, void *dir, const char *arg);
 const char *cgi_exec_cmd_sendfile(cmd_parms *cmd, void *dir, int argc,
                                   char *const argv[]);
 const char *cgi_exec_cmd_stderr(cmd_parms *cmd, void *dir, const char *arg);
@@ -292,7 +294,9 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
     AP_INIT_TAKE1("ScriptLogBuffer", cgi_exec_cmd_script_log_buffer, NULL,    \
                   RSRC_CONF, "bytes of a request body kept for ScriptLog"),   \
     AP_INIT_TAKE1("CGILauncher", cgi_exec_cmd_launcher, NULL, RSRC_CONF,      \
-                  "path of the program cgi-launcher")
+                  "path of the program cgi-launcher"),                        \
+    AP_INIT_TAKE1("CGICgroup", cgi_exec_cmd_cgroup, NULL, RSRC_CONF,          \
+                  "directory of cgroups in which scripts run")
 /* clang-format on */
 
 #endif /* CGI_EXEC_H */

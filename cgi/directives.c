@@ -11,6 +11,7 @@
 #include "http_core.h"
 
 #include "base/keys.h"
+#include "cgi/cgroup.h"
 #include "cgi/directives.h"
 
 void cgi_exec_dir_init(cgi_exec_dir_t *dir)
@@ -79,6 +80,7 @@ void cgi_exec_dir_merge(cgi_exec_dir_t *out, const cgi_exec_dir_t *base,
 void cgi_exec_server_init(cgi_exec_server_t *server)
 {
     server->launcher_path = NULL;
+    server->cgroup = NULL;
     server->warm = NULL;
     server->script_log = NULL;
     server->script_log_length = -1;
@@ -90,6 +92,7 @@ void cgi_exec_server_merge(cgi_exec_server_t *out,
                            const cgi_exec_server_t *add)
 {
     MERGE(launcher_path, NULL);
+    MERGE(cgroup, NULL);
     MERGE(warm, NULL);
     MERGE(script_log, NULL);
     MERGE(script_log_length, -1);
@@ -222,4 +225,24 @@ const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *mconfig,
     server->launcher_path = ap_server_root_relative(cmd->pool, arg);
     return server->launcher_path ? NULL
                                  : "CGILauncher must be the path of a file";
+}
+
+const char *cgi_exec_cmd_cgroup(cmd_parms *cmd, void *mconfig, const char *arg)
+{
+    cgi_exec_server_t *server =
+        ap_get_module_config(cmd->server->module_config, &CGI_EXEC_MODULE_SYM);
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)mconfig;
+    if (error) {
+        return error;
+    }
+    if (*arg != '/' || !cgi_cgroup_is_fit(arg)) {
+        return apr_pstrcat(cmd->pool,
+                           "CGICgroup must name a directory of cgroup version "
+                           "2, which '",
+                           arg, "' is not", NULL);
+    }
+    server->cgroup = arg;
+    return NULL;
 }

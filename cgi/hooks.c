@@ -11,6 +11,7 @@
 
 #include "base/version.h"
 #include "cgi/admission.h"
+#include "cgi/cgroup.h"
 #include "cgi/compat.h"
 #include "cgi/gate.h"
 #include "cgi/input.h"
@@ -115,7 +116,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     cgi_status_init(s);
-    return cgi_launch_init(pconf, s, launcher_path, identities,
+    if (server->cgroup && cgi_cgroup_open(server->cgroup, s) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return cgi_launch_init(pconf, s, launcher_path, server->cgroup, identities,
                            server->warm) == APR_SUCCESS
                ? OK
                : HTTP_INTERNAL_SERVER_ERROR;

@@ -32,7 +32,7 @@ CGI_EXEC_USE_LOG;
  * size at hand; larger ones cost more where memory is in use. */
 #define FILE_PIECE (32 * 1024)
 /* Moved before the other sources get their turn. */
-#define TURN_SIZE (1024 * 1024)
+#define TURN_SIZE (4 * 1024 * 1024)
 /* So often the filters are asked in one turn: small pieces make many
  * buckets, and one such as INFLATE may take much in before it gives any. */
 #define ASK_MAX 100

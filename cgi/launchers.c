@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "cgi/cgi_exec.h"
+#include "cgi/cgroup.h"
 #include "cgi/launchers.h"
 #include "cgi/status.h"
 #include "cgi/suexec.h"
@@ -68,11 +69,12 @@ typedef struct launchers_t {
     int queue[2];     /* launchers read 0, workers write 1 */
     apr_pool_t *pool; /* of what follows */
     const char **argv;
-    int identities; /* file with identities: privileged; or -1 */
-    int table;      /* memory in which launchers list the scripts that run:
-                       what one of them leaves, the next one ends. Never read
-                       here: the parent is root. */
-    int earlier;    /* 1: of an earlier generation */
+    const char *cgroup; /* that of its scripts; or NULL */
+    int identities;     /* file with identities: privileged; or -1 */
+    int table;          /* memory in which launchers list the scripts that run:
+                           what one of them leaves, the next one ends. Never read
+                           here: the parent is root. */
+    int earlier;        /* 1: of an earlier generation */
     int n;
     const cgi_warm_t *warm; /* with an interpreter; or NULL. What it points
                                to ends with the generation */
@@ -101,7 +103,8 @@ static launchers_t *privileged; /* this generation's, of this module */
 static retained_t *retained;
 static apr_pool_t *conf_pool; /* of this generation */
 static apr_pool_t *process_pool;
-static pid_t parent; /* httpd's */
+static pid_t parent;        /* httpd's */
+static const char *cgroups; /* CGICgroup, or NULL */
 
 /* access() alone would take a directory for a program. */
 static int is_program(const char *path)
@@ -277,6 +280,10 @@ static const char **make_argv(launchers_t *l, const char *path)
     APR_ARRAY_PUSH(argv, const char *) = apr_psprintf(p, "%d", l->table);
     APR_ARRAY_PUSH(argv, const char *) = "-n";
     APR_ARRAY_PUSH(argv, const char *) = NULL; /* see spawn() */
+    if (l->cgroup) {
+        APR_ARRAY_PUSH(argv, const char *) = "-d";
+        APR_ARRAY_PUSH(argv, const char *) = l->cgroup;
+    }
     if (l->identities >= 0) {
         APR_ARRAY_PUSH(argv, const char *) = "-i";
         APR_ARRAY_PUSH(argv, const char *) = "-w";
@@ -403,6 +410,15 @@ static apr_status_t open_queue(launchers_t *l, const char *path)
     l->table = memfd_create("cgi-scripts", MFD_CLOEXEC);
     if (l->warm && (rv = open_ready(l)) != APR_SUCCESS) {
         return rv;
+    }
+    l->cgroup = NULL;
+    if (cgroups &&
+        !(l->cgroup = cgi_cgroup_make(l->pool, cgroups,
+                                      l->identities < 0 && !geteuid()
+                                          ? ap_unixd_config.user_id
+                                          : (uid_t)-1,
+                                      ap_server_conf))) {
+        return APR_EGENERAL;
     }
     l->argv = make_argv(l, path);
     if (l->table < 0 ||
@@ -658,6 +674,7 @@ static apr_status_t wait_for_launchers(void *unused)
             left += process->used;
         }
         if (!left || cgi_clock_now() >= until) {
+            cgi_cgroup_end();
             return APR_SUCCESS;
         }
         apr_sleep(apr_time_from_msec(5));
@@ -723,6 +740,7 @@ static void tend_earlier(void)
         if (l->ready) {
             munmap(l->ready, sizeof(int) * CGI_LAUNCHERS_MAX);
         }
+        cgi_cgroup_remove(l->cgroup);
         apr_pool_destroy(l->pool);
         *at = l->next;
         l->next = retained->unused;
@@ -885,7 +903,7 @@ static apr_status_t create_shared(apr_pool_t *pconf, server_rec *s,
 }
 
 apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
-                             const char *path,
+                             const char *path, const char *cgroup,
                              const apr_array_header_t *identities,
                              const apr_array_header_t *warm)
 {
@@ -897,6 +915,7 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
     parent = getpid();
     conf_pool = pconf;
     process_pool = s->process->pool;
+    cgroups = cgroup;
     apr_pool_userdata_get(&shared, SHARED_KEY, pconf);
     launchers = shared;
     retained = ap_retained_data_get(RETAINED_KEY);

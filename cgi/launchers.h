@@ -24,12 +24,13 @@ const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
  * privileged one, when this module has identities. Run in the parent, at
  * post_config.
  * @param pconf this generation; its launchers live until its workers have gone
+ * @param cgroup where they make cgroups for scripts, opened; or NULL
  * @param identities of the configuration, or NULL
  * @param warm interpreters of the configuration, cgi_warm_t *, or NULL
  * @return APR_SUCCESS, or the error, logged
  */
 apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
-                             const char *path,
+                             const char *path, const char *cgroup,
                              const apr_array_header_t *identities,
                              const apr_array_header_t *warm);
 

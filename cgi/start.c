@@ -88,6 +88,8 @@ cgi_outcome_e cgi_script_start_failed(cgi_script_t *script, cgi_request_t *q)
     switch (script->fail_stage) {
     case CGI_STAGE_FORK:
         return cgi_overload(q, err, "no process could be made");
+    case CGI_STAGE_CGROUP:
+        return cgi_overload(q, err, "CGICgroup: no cgroup for it");
     case CGI_STAGE_MESSAGE:
         if (err == EINVAL) {
             return cgi_overload(

@@ -3,7 +3,8 @@
 /**
  * The parts of the program cgi-launcher: main.c watches, spawn.c starts,
  * table.c remembers, walls.c gives up what root could do, confine.c shuts
- * scripts in, become.c knows the users of routes, and system.c is below all.
+ * scripts in, cgroup.c keeps them together, become.c knows the users of
+ * routes, and system.c is below all.
  */
 #ifndef CGI_LAUNCHER_H
 #define CGI_LAUNCHER_H
@@ -78,6 +79,7 @@ typedef struct launcher_entry_t {
     pid_t session;
     pid_t worker; /* that has asked for it */
     unsigned int kill_ms;
+    unsigned int serial; /* no earlier entry in this place had it */
     int owner; /* number of the launcher that tends it */
     int ended; /* 1: its worker has said that it gave the lease back */
 } launcher_entry_t;
@@ -101,6 +103,9 @@ void launcher_table_remove(launcher_entry_t *entry, pid_t pid);
 /** Where the script's temporary directory is remembered. */
 launcher_tmp_t *launcher_table_tmp(const launcher_entry_t *entry);
 
+/** Number of an entry's place in the list, which no other has. */
+int launcher_table_place(const launcher_entry_t *entry);
+
 /** Is it this launcher that tends it? */
 int launcher_table_is_own(const launcher_entry_t *entry);
 
@@ -114,6 +119,40 @@ launcher_entry_t *launcher_table_next(launcher_entry_t *entry);
  * @param worker whose script it must be
  * @return NULL: there is none */
 launcher_entry_t *launcher_table_claim(pid_t pid, pid_t worker);
+
+/* ---- cgroup.c: all that a script has started. Without CGICgroup, nothing is
+ * done, and an entry's cgroup is empty ---- */
+
+/** Use this directory of cgroup version 2, and move there. Ends the launcher
+ * when that can't be done. */
+void launcher_cgroup_open(const char *dir);
+
+/** Is there a CGICgroup? */
+int launcher_cgroup_is_on(void);
+
+/** Make the cgroup of a script that is about to be started.
+ * @return 0, or -1 and errno */
+int launcher_cgroup_make(const launcher_entry_t *entry);
+
+/** As fork(), with a child that is in the cgroup from its first step on.
+ * @param pid *pid gets the child's number, with the fork itself
+ * @return as fork(); -1 and ENOSYS too where the kernel or a filter has no
+ *         clone3(): the child of another call must enter */
+pid_t launcher_cgroup_fork(const launcher_entry_t *entry, pid_t *pid);
+
+/** In the child, before it becomes somebody else.
+ * @return 0, or -1 and errno */
+int launcher_cgroup_enter(const launcher_entry_t *entry);
+
+/** Has all ended that was in it? */
+int launcher_cgroup_is_empty(const launcher_entry_t *entry);
+
+/** Signal what is in it and in no process group of the script; with SIGKILL,
+ * all that is in it. */
+void launcher_cgroup_signal(const launcher_entry_t *entry, int sig);
+
+/** Kill what is in it, and remove it. Does not wait. */
+void launcher_cgroup_remove(const launcher_entry_t *entry);
 
 /* ---- walls.c ---- */
 
@@ -206,10 +245,10 @@ void launcher_stop_lending(void);
 
 /** Make the script's process, in a process group of its own. Does not wait
  * longer than a moment for anything that the script's owner can hold up.
- * @param pid *pid gets its number, with the fork itself
+ * @param entry the script's; entry->pid gets its number, with the fork itself
  * @return APR_SUCCESS, or the errno of fork(); later failures are told to
  *         the worker by the child */
-apr_status_t launcher_make_process(pid_t *pid,
+apr_status_t launcher_make_process(launcher_entry_t *entry,
                                    const cgi_wire_request_t *request,
                                    const launcher_become_t *who,
                                    const int fds[CGI_FD_MAX]);

@@ -232,6 +232,7 @@ static void clear_entry(launcher_entry_t *entry, pid_t pid)
     launcher_tmp_t *tmp;
 
     if (entry->pid == pid && launcher_table_is_own(entry)) {
+        launcher_cgroup_remove(entry);
         tmp = launcher_table_tmp(entry);
         launcher_sandbox_remove_tmp(launcher_identity(tmp->identity), tmp);
         launcher_table_remove(entry, pid);
@@ -257,6 +258,7 @@ static void signal_group(const script_t *script, int sig)
     if (kill(-script->pid, sig) && errno == ESRCH && !script->reaped) {
         kill(script->pid, sig);
     }
+    launcher_cgroup_signal(script->entry, sig);
 }
 
 static void begin_grace(script_t *script)
@@ -278,10 +280,20 @@ static void begin_term(script_t *script)
 
 static int is_group_gone(const script_t *script)
 {
-    return kill(-script->pid, 0) && errno == ESRCH;
+    return kill(-script->pid, 0) && errno == ESRCH &&
+           launcher_cgroup_is_empty(script->entry);
 }
 
-/* What a script has started goes with it, unless it has left the group. */
+/* KILL was sent, or is not to be. What it can't reach in the group is left; in
+ * a cgroup, it reaches all. */
+static int is_over(const script_t *script)
+{
+    return !script->deadline &&
+           (!script->kill_timeout || launcher_cgroup_is_empty(script->entry));
+}
+
+/* What a script has started goes with it, unless it has left the group, and
+ * there is no cgroup that it could not leave. */
 static void end_rest(script_t *script)
 {
     if (!is_group_gone(script)) {
@@ -306,7 +318,7 @@ static void on_exit_status(script_t *script, int status)
         break;
     case SCRIPT_TERM:
         /* The rest of its group has until the deadline. */
-        if (!script->deadline || is_group_gone(script)) {
+        if (is_group_gone(script) || is_over(script)) {
             forget(script);
         }
         break;
@@ -370,26 +382,26 @@ static apr_interval_time_t run_timers(void)
         if (script->foreign && (!next || now + GROUP_POLL < next)) {
             next = now + GROUP_POLL;
         }
-        if (!script->deadline) {
+        if (!script->deadline && !script->reaped) {
             continue;
         }
         /* A number is another's as soon as its group is gone. Nobody comes
          * around all numbers between two looks. */
-        if (script->reaped && is_group_gone(script)) {
+        if (script->reaped && (is_group_gone(script) || is_over(script))) {
             forget(script);
             continue;
         }
-        if (script->deadline <= now) {
+        if (script->deadline && script->deadline <= now) {
             if (script->state == SCRIPT_GRACE) {
                 begin_term(script);
             }
             else {
                 signal_group(script, SIGKILL);
                 script->deadline = 0;
-                if (script->reaped) {
+                if (script->reaped && is_over(script)) {
                     forget(script);
+                    continue;
                 }
-                continue;
             }
         }
         if (script->reaped && (!next || now + GROUP_POLL < next)) {
@@ -622,6 +634,7 @@ static void start(cgi_wire_request_t *request, const launcher_become_t *who,
     pid_t worker = worker_of(fds[CGI_FD_CONTROL]);
     launcher_entry_t *entry = NULL;
     script_t *script = NULL;
+    cgi_stage_e stage = CGI_STAGE_FORK;
     apr_status_t rv = APR_ENOMEM;
 
     if (!worker) {
@@ -634,16 +647,24 @@ static void start(cgi_wire_request_t *request, const launcher_become_t *who,
     }
     else if ((entry = launcher_table_add(worker, request->kill_ms)) &&
              (script = add_script(entry, 0))) {
-        rv = request->sandbox && launcher_sandbox_name_tmp(
-                                     request, who, launcher_table_tmp(entry),
-                                     launcher.message_pool)
-                 ? errno
-                 : launcher_make_process(&entry->pid, request, who, fds);
+        if (launcher_cgroup_make(entry)) {
+            rv = errno;
+            stage = CGI_STAGE_CGROUP;
+        }
+        else if (request->sandbox &&
+                 launcher_sandbox_name_tmp(request, who,
+                                           launcher_table_tmp(entry),
+                                           launcher.message_pool)) {
+            rv = errno;
+        }
+        else {
+            rv = launcher_make_process(entry, request, who, fds);
+        }
     }
     if (rv != APR_SUCCESS) {
-        launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv,
-                      CGI_STAGE_FORK);
+        launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, rv, stage);
         if (entry) {
+            launcher_cgroup_remove(entry);
             *launcher_table_tmp(entry)->path = '\0';
             entry->pid = 0;
         }
@@ -1035,7 +1056,7 @@ static void serve_warm(void)
 
 int main(int argc, char *argv[])
 {
-    const char *uid = NULL, *root = NULL;
+    const char *uid = NULL, *root = NULL, *cgroup = NULL;
     gid_t groups[GROUPS_MAX];
     int ngroups = 0;
     int c, type = 0, privileged = 0, keep_kill = 0, number = 0, table = -1;
@@ -1047,7 +1068,7 @@ int main(int argc, char *argv[])
         launcher_die("starting");
     }
 
-    while ((c = getopt(argc, argv, "Vikon:u:g:r:t:w:c:m:p:s:x:")) != -1) {
+    while ((c = getopt(argc, argv, "Vikon:u:g:r:t:w:c:d:m:p:s:x:")) != -1) {
         switch (c) {
         case 'V':
             puts("cgi-launcher/" CGI_VERSION);
@@ -1083,6 +1104,9 @@ int main(int argc, char *argv[])
             break;
         case 'c':
             warm.cold = atoi(optarg);
+            break;
+        case 'd':
+            cgroup = optarg;
             break;
         case 'm':
             warm.modules[nmodules++] = optarg;
@@ -1124,6 +1148,9 @@ int main(int argc, char *argv[])
     /* Ctrl-C at a terminal is for httpd's parent only; and no script of
      * another user is to type on the terminal of root. */
     setsid();
+    if (cgroup) {
+        launcher_cgroup_open(cgroup);
+    }
     drop_privileges(uid, root, groups, ngroups, keep_kill);
 
     launcher_raise_descriptors();

@@ -50,9 +50,11 @@ static void child_fails(const int fds[CGI_FD_MAX], cgi_stage_e stage)
     _exit(127);
 }
 
-/* In the child: become the script. Does not return. */
+/* In the child: become the script. Does not return.
+ * @param enter the cgroup of this entry; or NULL */
 static void run_child(const cgi_wire_request_t *request,
-                      const launcher_become_t *who, const int fds[CGI_FD_MAX])
+                      const launcher_become_t *who, const int fds[CGI_FD_MAX],
+                      const launcher_entry_t *enter)
 {
     static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
                                                 RLIMIT_NPROC, RLIMIT_NOFILE};
@@ -60,6 +62,9 @@ static void run_child(const cgi_wire_request_t *request,
     int i, failed;
 
     setpgid(0, 0);
+    if (enter && launcher_cgroup_enter(enter)) {
+        child_fails(fds, CGI_STAGE_CGROUP);
+    }
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (nofile_raised) {
@@ -195,6 +200,7 @@ typedef struct borrowed_t {
     const cgi_wire_request_t *request;
     const launcher_become_t *who;
     const int *fds;
+    const launcher_entry_t *enter; /* its cgroup; or NULL */
     volatile int armed; /* the child's timer runs; or -1: it has none */
 } borrowed_t;
 
@@ -235,7 +241,7 @@ static int run_borrower(void *data)
         _exit(127);
     }
     b->armed = 1;
-    run_child(b->request, NULL, b->fds);
+    run_child(b->request, NULL, b->fds, NULL);
     return 127;
 }
 
@@ -266,7 +272,7 @@ static int start_borrower(pid_t *pid, const cgi_wire_request_t *request,
 {
     static int *lent; /* cleared by the kernel when the child has given back */
     const kernel_time_t tick = {0, 5 * 1000000};
-    borrowed_t b = {request, NULL, fds, 0};
+    borrowed_t b = {request, NULL, fds, NULL, 0};
     apr_time_t begun = launcher_now(), armed = 0, now = begun;
 
     if (!lent && !(lent = malloc(sizeof(*lent)))) {
@@ -299,14 +305,15 @@ static int run_forked(void *data)
 {
     const borrowed_t *b = data;
 
-    run_child(b->request, b->who, b->fds);
+    run_child(b->request, b->who, b->fds, b->enter);
     return 127;
 }
 
 /* A child that goes on with our memory: the C library must know that it is
  * one, and so must the interpreter's libraries (pthread_atfork). fork() can't
  * write the number into the list; the child does so before it is a script. */
-static apr_status_t make_warm(pid_t *pid, const cgi_wire_request_t *request,
+static apr_status_t make_warm(launcher_entry_t *entry,
+                              const cgi_wire_request_t *request,
                               const int fds[CGI_FD_MAX])
 {
     pid_t launcher = getpid(), child = fork();
@@ -315,14 +322,14 @@ static apr_status_t make_warm(pid_t *pid, const cgi_wire_request_t *request,
         return errno;
     }
     if (!child) {
-        *pid = getpid();
+        entry->pid = getpid();
         if (getppid() != launcher) {
-            *pid = 0; /* the next launcher may have read the list already */
+            entry->pid = 0; /* the next launcher may have read the list */
             _exit(127);
         }
-        run_child(request, NULL, fds);
+        run_child(request, NULL, fds, entry);
     }
-    *pid = child;
+    entry->pid = child;
     return APR_SUCCESS;
 }
 
@@ -331,25 +338,36 @@ void launcher_stop_lending(void)
     no_lending_until = launcher_now() + NO_LENDING;
 }
 
-apr_status_t launcher_make_process(pid_t *pid,
+apr_status_t launcher_make_process(launcher_entry_t *entry,
                                    const cgi_wire_request_t *request,
                                    const launcher_become_t *who,
                                    const int fds[CGI_FD_MAX])
 {
-    borrowed_t b = {request, who, fds, 0};
+    borrowed_t b = {request, who, fds, NULL, 0};
     int made;
 
     if (launcher_is_warm) {
-        return make_warm(pid, request, fds);
+        return make_warm(entry, request, fds);
     }
-    if (!who && !request->limits && !request->sandbox &&
-        launcher_now() >= no_lending_until) {
-        made = start_borrower(pid, request, fds);
+    if (launcher_cgroup_is_on()) {
+        made = launcher_cgroup_fork(entry, &entry->pid);
+        if (!made) {
+            run_child(request, who, fds, NULL);
+        }
+        if (made > 0 || errno != ENOSYS) {
+            return made < 0 ? errno : APR_SUCCESS;
+        }
+        b.enter = entry;
+    }
+    else if (!who && !request->limits && !request->sandbox &&
+             launcher_now() >= no_lending_until) {
+        made = start_borrower(&entry->pid, request, fds);
         if (made) {
             return made < 0 ? errno : APR_SUCCESS;
         }
         launcher_stop_lending();
     }
     /* As fork() does; it alone can't write the number for us. */
-    return make_child(run_forked, 0, &b, pid, NULL) < 0 ? errno : APR_SUCCESS;
+    return make_child(run_forked, 0, &b, &entry->pid, NULL) < 0 ? errno
+                                                                : APR_SUCCESS;
 }

@@ -24,6 +24,7 @@
 
 typedef struct part_t {
     int high; /* entries from here on were never used */
+    unsigned int serial;
     launcher_entry_t entry[ENTRIES_MAX];
     launcher_tmp_t tmp[ENTRIES_MAX]; /* apart: few have one */
 } part_t;
@@ -82,6 +83,7 @@ launcher_entry_t *launcher_table_add(pid_t worker, unsigned int kill_ms)
     }
     entry = &part->entry[i];
     entry->session = session;
+    entry->serial = ++part->serial;
     entry->worker = worker;
     entry->kill_ms = kill_ms;
     entry->ended = 0;
@@ -96,14 +98,28 @@ void launcher_table_remove(launcher_entry_t *entry, pid_t pid)
     }
 }
 
-launcher_tmp_t *launcher_table_tmp(const launcher_entry_t *entry)
+static part_t *part_of(const launcher_entry_t *entry)
 {
     part_t *part = parts;
 
     while (entry < part->entry || entry >= part->entry + ENTRIES_MAX) {
         part++;
     }
+    return part;
+}
+
+launcher_tmp_t *launcher_table_tmp(const launcher_entry_t *entry)
+{
+    part_t *part = part_of(entry);
+
     return &part->tmp[entry - part->entry];
+}
+
+int launcher_table_place(const launcher_entry_t *entry)
+{
+    part_t *part = part_of(entry);
+
+    return (int)(part - parts) * ENTRIES_MAX + (int)(entry - part->entry);
 }
 
 int launcher_table_is_own(const launcher_entry_t *entry)
@@ -128,10 +144,7 @@ launcher_entry_t *launcher_table_next(launcher_entry_t *entry)
     int p = 0, i = 0;
 
     if (entry) {
-        while (entry < parts[p].entry ||
-               entry >= parts[p].entry + ENTRIES_MAX) {
-            p++;
-        }
+        p = (int)(part_of(entry) - parts);
         i = (int)(entry - parts[p].entry) + 1;
     }
     for (; p < CGI_LAUNCHERS_MAX; p++, i = 0) {
