@@ -80,7 +80,7 @@ typedef struct launcher_entry_t {
     pid_t worker; /* that has asked for it */
     unsigned int kill_ms;
     unsigned int serial; /* no earlier entry in this place had it */
-    int owner; /* number of the launcher that tends it */
+    int owner;           /* number of the launcher that tends it */
     int ended; /* 1: its worker has said that it gave the lease back */
 } launcher_entry_t;
 
