@@ -642,6 +642,16 @@ static void maintain(int reason, void *data, apr_wait_t status)
     restart(process->of, process->slot, status == SIGKILL);
 }
 
+/* It loads its interpreter, and sees no signal until it has; scripts are sent
+ * to others. */
+static int is_loading(const process_t *process)
+{
+    const launchers_t *l = process->of;
+
+    return l && l->warm && !l->slot[process->slot].cold &&
+           !__atomic_load_n(&l->ready[process->slot], __ATOMIC_SEQ_CST);
+}
+
 /* httpd has stopped asking about its processes: ask, until no launcher is
  * left, or for so long. One that was killed while httpd stopped may not have
  * been dead before. And a service manager may kill what is left when httpd
@@ -671,7 +681,7 @@ static apr_status_t wait_for_launchers(void *unused)
             else if (process->used) {
                 maintain(APR_OC_REASON_RESTART, process, 0);
             }
-            left += process->used;
+            left += process->used && !is_loading(process);
         }
         if (!left || cgi_clock_now() >= until) {
             cgi_cgroup_end();
