@@ -127,7 +127,7 @@ for my $path ('/own', '/user') {
     ends($tag, "$at: the client leaves after it");
 
     $tag = next_tag();
-    begin($s, "$path/stays", $tag);
+    my $d = begin($s, "$path/stays", $tag);
     kill 'KILL', $s->launchers, $s->workers;
     ends($tag, "$at: launchers and workers are killed");
     ok(wait_until(15, sub {
@@ -172,8 +172,8 @@ ok(wait_until(10, sub { !cgroups() }), 'no cgroup is left') or diag cgroups();
 {
     my $tag = next_tag();
     my $user_tag = next_tag();
-    begin($s, '/own/stays', $tag);
-    begin($s, '/user/stays', $user_tag);
+    my $c = begin($s, '/own/stays', $tag);
+    my $d = begin($s, '/user/stays', $user_tag);
     my @all = ($s->pid, $s->launchers, $s->workers);
     kill 'STOP', @all;
     sleep 0.3;
@@ -190,7 +190,7 @@ ok(wait_until(10, sub { !cgroups() }), 'no cgroup is left') or diag cgroups();
 
 {
     my $tag = next_tag();
-    begin($s, '/own/stays', $tag);
+    my $c = begin($s, '/own/stays', $tag);
     is_deeply([$s->stop], [], 'stopped');
     ends($tag, 'with its scripts');
     is_deeply([glob "$cgroup/cgi-*"], [], 'no cgroup is left');
