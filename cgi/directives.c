@@ -11,8 +11,8 @@
 #include "http_core.h"
 
 #include "base/keys.h"
-#include "cgi/cgroup.h"
 #include "cgi/directives.h"
+#include "cgi/subtree.h"
 
 void cgi_exec_dir_init(cgi_exec_dir_t *dir)
 {
@@ -237,7 +237,7 @@ const char *cgi_exec_cmd_cgroup(cmd_parms *cmd, void *mconfig, const char *arg)
     if (error) {
         return error;
     }
-    if (*arg != '/' || !cgi_cgroup_is_fit(arg)) {
+    if (*arg != '/' || !cgi_subtree_is_fit(arg)) {
         return apr_pstrcat(cmd->pool,
                            "CGICgroup must name a directory of cgroup version "
                            "2, which '",

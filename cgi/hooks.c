@@ -11,7 +11,6 @@
 
 #include "base/version.h"
 #include "cgi/admission.h"
-#include "cgi/cgroup.h"
 #include "cgi/compat.h"
 #include "cgi/gate.h"
 #include "cgi/input.h"
@@ -22,6 +21,7 @@
 #include "cgi/skin.h"
 #include "cgi/status.h"
 #include "cgi/stderrfile.h"
+#include "cgi/subtree.h"
 #include "cgi/warm.h"
 
 CGI_EXEC_USE_LOG;
@@ -116,7 +116,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     cgi_status_init(s);
-    if (server->cgroup && cgi_cgroup_open(server->cgroup, s) != APR_SUCCESS) {
+    if (server->cgroup && cgi_subtree_open(server->cgroup, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return cgi_launch_init(pconf, s, launcher_path, server->cgroup, identities,

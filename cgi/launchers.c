@@ -27,9 +27,9 @@
 
 #include "base/clock.h"
 #include "cgi/cgi_exec.h"
-#include "cgi/cgroup.h"
 #include "cgi/launchers.h"
 #include "cgi/status.h"
+#include "cgi/subtree.h"
 #include "cgi/suexec.h"
 #include "cgi/warm.h"
 
@@ -413,11 +413,11 @@ static apr_status_t open_queue(launchers_t *l, const char *path)
     }
     l->cgroup = NULL;
     if (cgroups &&
-        !(l->cgroup = cgi_cgroup_make(l->pool, cgroups,
-                                      l->identities < 0 && !geteuid()
-                                          ? ap_unixd_config.user_id
-                                          : (uid_t)-1,
-                                      ap_server_conf))) {
+        !(l->cgroup = cgi_subtree_make(l->pool, cgroups,
+                                       l->identities < 0 && !geteuid()
+                                           ? ap_unixd_config.user_id
+                                           : (uid_t)-1,
+                                       ap_server_conf))) {
         return APR_EGENERAL;
     }
     l->argv = make_argv(l, path);
@@ -684,7 +684,7 @@ static apr_status_t wait_for_launchers(void *unused)
             left += process->used && !is_loading(process);
         }
         if (!left || cgi_clock_now() >= until) {
-            cgi_cgroup_end();
+            cgi_subtree_end();
             return APR_SUCCESS;
         }
         apr_sleep(apr_time_from_msec(5));
@@ -750,7 +750,7 @@ static void tend_earlier(void)
         if (l->ready) {
             munmap(l->ready, sizeof(int) * CGI_LAUNCHERS_MAX);
         }
-        cgi_cgroup_remove(l->cgroup);
+        cgi_subtree_remove(l->cgroup);
         apr_pool_destroy(l->pool);
         *at = l->next;
         l->next = retained->unused;

@@ -18,7 +18,7 @@
 #include "http_log.h"
 
 #include "cgi/cgi_exec.h"
-#include "cgi/cgroup.h"
+#include "cgi/subtree.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -41,7 +41,7 @@ typedef struct retained_t {
     dir_t *dirs;
 } retained_t;
 
-int cgi_cgroup_is_fit(const char *dir)
+int cgi_subtree_is_fit(const char *dir)
 {
     struct statfs fs;
 
@@ -59,7 +59,7 @@ static int remove_dir(const char *path, const struct stat *st, int type,
     return 0;
 }
 
-void cgi_cgroup_remove(const char *path)
+void cgi_subtree_remove(const char *path)
 {
     char file[PATH_MAX];
     int fd, i;
@@ -91,14 +91,14 @@ static void remove_all(const char *dir)
     if (apr_match_glob(apr_pstrcat(p, dir, "/" PREFIX "*", NULL), &names, p) ==
         APR_SUCCESS) {
         for (i = 0; i < names->nelts; i++) {
-            cgi_cgroup_remove(apr_pstrcat(
+            cgi_subtree_remove(apr_pstrcat(
                 p, dir, "/", APR_ARRAY_IDX(names, i, const char *), NULL));
         }
     }
     apr_pool_destroy(p);
 }
 
-void cgi_cgroup_end(void)
+void cgi_subtree_end(void)
 {
     retained_t *retained = ap_retained_data_get(RETAINED_KEY);
     dir_t *dir;
@@ -119,7 +119,7 @@ static dir_t *find(const char *path)
     return dir;
 }
 
-apr_status_t cgi_cgroup_open(const char *path, server_rec *s)
+apr_status_t cgi_subtree_open(const char *path, server_rec *s)
 {
     retained_t *retained = ap_retained_data_get(RETAINED_KEY);
     apr_pool_t *p = s->process->pool;
@@ -156,8 +156,8 @@ apr_status_t cgi_cgroup_open(const char *path, server_rec *s)
     return APR_SUCCESS;
 }
 
-const char *cgi_cgroup_make(apr_pool_t *p, const char *path, uid_t uid,
-                            server_rec *s)
+const char *cgi_subtree_make(apr_pool_t *p, const char *path, uid_t uid,
+                             server_rec *s)
 {
     dir_t *dir = find(path);
     const char *made = apr_psprintf(p, "%s/" PREFIX "%u", path, ++dir->made);
@@ -168,14 +168,14 @@ const char *cgi_cgroup_make(apr_pool_t *p, const char *path, uid_t uid,
          (chown(made, uid, (gid_t)-1) || chown(procs, uid, (gid_t)-1)))) {
         ap_log_error(APLOG_MARK, APLOG_ERR, errno, s,
                      "CGICgroup: can't make the cgroup %s", made);
-        cgi_cgroup_remove(made);
+        cgi_subtree_remove(made);
         return NULL;
     }
     if (access(apr_pstrcat(p, made, "/cgroup.kill", NULL), F_OK)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, errno, s,
                      "CGICgroup needs a kernel that can end a cgroup, Linux "
                      "5.14");
-        cgi_cgroup_remove(made);
+        cgi_subtree_remove(made);
         return NULL;
     }
     return made;
