@@ -181,6 +181,13 @@ unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
                                    const cgi_identity_t *identity,
                                    const char *user);
 
+/** Who that is. @return NULL for 0 */
+const cgi_identity_t *cgi_exec_identity(unsigned int number);
+
+/** Is a user in the group root, with his groups and this one? If nobody knows,
+ * he is. */
+int cgi_exec_has_root_group(apr_pool_t *p, const char *user, gid_t gid);
+
 /**
  * Can scripts of this server be run by an interpreter? With suexec they
  * can't. In the parent, at check_config or later.

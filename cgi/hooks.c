@@ -53,6 +53,13 @@ unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
     return (unsigned int)identities->nelts;
 }
 
+const cgi_identity_t *cgi_exec_identity(unsigned int number)
+{
+    return number
+               ? &APR_ARRAY_IDX(identities, number - 1, const cgi_identity_t)
+               : NULL;
+}
+
 /* Does any script run in a root directory of its own? */
 static int has_roots(void)
 {

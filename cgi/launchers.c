@@ -70,7 +70,8 @@ typedef struct launchers_t {
     apr_pool_t *pool; /* of what follows */
     const char **argv;
     const char *cgroup; /* that of its scripts; or NULL */
-    int identities;     /* file with identities: privileged; or -1 */
+    int identities;     /* file with identities: privileged, or, with an
+                           interpreter, a user's; or -1 */
     int table;          /* memory in which launchers list the scripts that run:
                            what one of them leaves, the next one ends. Never read
                            here: the parent is root. */
@@ -99,7 +100,8 @@ typedef struct retained_t {
 
 static launchers_t *launchers;  /* this generation's, of both modules; those
                                    with an interpreter are behind next_warm */
-static launchers_t *privileged; /* this generation's, of this module */
+static launchers_t *privileged; /* this generation's, of this module; users'
+                                   are behind next_warm */
 static retained_t *retained;
 static apr_pool_t *conf_pool; /* of this generation */
 static apr_pool_t *process_pool;
@@ -186,7 +188,8 @@ static void list_launchers(void)
          process = process->next) {
         if (process->used && process->of) {
             cgi_board_list_launcher(board, n++, process->proc.pid,
-                                    process->of->identities >= 0,
+                                    process->of->identities >= 0 &&
+                                        !process->of->warm,
                                     process->of->earlier, process->started);
         }
     }
@@ -220,6 +223,21 @@ const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
     }
     list[n] = NULL;
     return n ? list : NULL;
+}
+
+int cgi_exec_has_root_group(apr_pool_t *p, const char *user, gid_t gid)
+{
+    gid_t *groups;
+    int i, n = 0;
+
+    (void)getgrouplist(user, gid, NULL, &n);
+    groups = apr_palloc(p, (apr_size_t)n * sizeof(*groups));
+    if (getgrouplist(user, gid, groups, &n) < 0) {
+        return 1; /* nobody knows: refused */
+    }
+    for (i = 0; i < n && groups[i] != 0; i++) {
+    }
+    return i < n;
 }
 
 /* Scripts that one worker may have of the privileged launcher at the same
@@ -263,6 +281,22 @@ static void push_warm(launchers_t *l, apr_array_header_t *argv)
     }
 }
 
+/* Whom it is to become. */
+static void push_user(apr_pool_t *p, apr_array_header_t *argv, uid_t uid,
+                      gid_t gid, const char *const *groups)
+{
+    APR_ARRAY_PUSH(argv, const char *) = "-u";
+    APR_ARRAY_PUSH(argv, const char *) =
+        apr_psprintf(p, "%lu", (unsigned long)uid);
+    APR_ARRAY_PUSH(argv, const char *) = "-g";
+    APR_ARRAY_PUSH(argv, const char *) =
+        apr_psprintf(p, "%lu", (unsigned long)gid);
+    for (; groups && *groups; groups++) {
+        APR_ARRAY_PUSH(argv, const char *) = "-g";
+        APR_ARRAY_PUSH(argv, const char *) = *groups;
+    }
+}
+
 /* Words of a launcher's command line: those of its generation, whatever the
  * configuration says by then. The place of its number is still empty. All are
  * copies: a restart may load this module elsewhere, with its literals. */
@@ -271,7 +305,6 @@ static const char **make_argv(launchers_t *l, const char *path)
     apr_pool_t *p = l->pool;
     apr_array_header_t *argv = apr_array_make(p, 16, sizeof(char *));
     gid_t gid = ap_unixd_config.group_id;
-    const char *const *groups;
     const char **word;
     int i;
 
@@ -290,17 +323,8 @@ static const char **make_argv(launchers_t *l, const char *path)
         APR_ARRAY_PUSH(argv, const char *) = apr_itoa(p, share());
     }
     else if (!geteuid()) {
-        APR_ARRAY_PUSH(argv, const char *) = "-u";
-        APR_ARRAY_PUSH(argv, const char *) =
-            apr_psprintf(p, "%lu", (unsigned long)ap_unixd_config.user_id);
-        APR_ARRAY_PUSH(argv, const char *) = "-g";
-        APR_ARRAY_PUSH(argv, const char *) =
-            apr_psprintf(p, "%lu", (unsigned long)gid);
-        groups = cgi_launch_groups(p, ap_unixd_config.user_name, gid);
-        for (; groups && *groups; groups++) {
-            APR_ARRAY_PUSH(argv, const char *) = "-g";
-            APR_ARRAY_PUSH(argv, const char *) = *groups;
-        }
+        push_user(p, argv, ap_unixd_config.user_id, gid,
+                  cgi_launch_groups(p, ap_unixd_config.user_name, gid));
         if (cgi_suexec_is_possible()) {
             APR_ARRAY_PUSH(argv, const char *) = "-k";
         }
@@ -308,6 +332,9 @@ static const char **make_argv(launchers_t *l, const char *path)
     if (ap_unixd_config.chroot_dir) {
         APR_ARRAY_PUSH(argv, const char *) = "-r";
         APR_ARRAY_PUSH(argv, const char *) = ap_unixd_config.chroot_dir;
+    }
+    if (l->warm && l->warm->user) {
+        push_user(p, argv, l->warm->uid, l->warm->gid, l->warm->groups);
     }
     if (l->warm) {
         push_warm(l, argv);
@@ -321,9 +348,18 @@ static const char **make_argv(launchers_t *l, const char *path)
 }
 
 /* Launchers with an interpreter get an environment of their own: a script that
- * runs in it is not to find httpd's in /proc/self/environ. */
-static const char *const clean_env[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
-                                        NULL};
+ * runs in it is not to find httpd's in /proc/self/environ. Scripts of a user
+ * have the time zone from their launcher. */
+static const char *const *environment_of(const launchers_t *l, apr_pool_t *p)
+{
+    const char **env = apr_pcalloc(p, 3 * sizeof(*env));
+
+    env[0] = "PATH=/usr/local/bin:/usr/bin:/bin";
+    if (l->identities >= 0 && getenv("TZ")) {
+        env[1] = apr_pstrcat(p, "TZ=", getenv("TZ"), NULL);
+    }
+    return l->warm ? env : NULL;
+}
 
 static apr_status_t spawn(launchers_t *l, int slot)
 {
@@ -357,7 +393,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
                                                      : APR_PROGRAM_ENV)) ||
         (rv = apr_procattr_error_check_set(attr, 1)) ||
         (rv = apr_proc_create(&process->proc, l->argv[0], l->argv,
-                              l->warm ? clean_env : NULL, attr, p))) {
+                              environment_of(l, p), attr, p))) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, log_of(),
                      "can't start the launcher %s", l->argv[0]);
     }
@@ -400,6 +436,14 @@ static apr_status_t open_ready(launchers_t *l)
     return APR_SUCCESS;
 }
 
+/* Whom its launchers become. @return -1: nobody */
+static uid_t user_of(const launchers_t *l)
+{
+    return l->warm && l->warm->user          ? l->warm->uid
+           : l->identities < 0 && !geteuid() ? ap_unixd_config.user_id
+                                             : (uid_t)-1;
+}
+
 /* Make a queue and the list of scripts. */
 static apr_status_t open_queue(launchers_t *l, const char *path)
 {
@@ -412,12 +456,8 @@ static apr_status_t open_queue(launchers_t *l, const char *path)
         return rv;
     }
     l->cgroup = NULL;
-    if (cgroups &&
-        !(l->cgroup = cgi_subtree_make(l->pool, cgroups,
-                                       l->identities < 0 && !geteuid()
-                                           ? ap_unixd_config.user_id
-                                           : (uid_t)-1,
-                                       ap_server_conf))) {
+    if (cgroups && !(l->cgroup = cgi_subtree_make(l->pool, cgroups, user_of(l),
+                                                 ap_server_conf))) {
         return APR_EGENERAL;
     }
     l->argv = make_argv(l, path);
@@ -495,6 +535,24 @@ static void start_slot(launchers_t *l, int slot)
     l->slot[slot].wanted = spawn(l, slot) != APR_SUCCESS;
 }
 
+/* What shuts it may be code of that user's, which the interpreter has loaded.
+ * That is to be nobody else's trouble: his scripts start cold. */
+static void give_up_user(launchers_t *l)
+{
+    int i;
+
+    for (i = 0; i < l->n; i++) {
+        __atomic_store_n(&l->ready[i], 0, __ATOMIC_SEQ_CST);
+    }
+    if (l->n) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
+                     "CGIWarm %s: its queue has been shut; scripts start "
+                     "without it until the next restart",
+                     l->warm->name);
+    }
+    l->n = 0;
+}
+
 /* All workers of a generation share the socket, and a single one can end it
  * for all by shutdown(). No honest one does that. */
 static void heal(launchers_t *l)
@@ -505,6 +563,10 @@ static void heal(launchers_t *l)
     int i;
 
     if (!l || l->earlier || !is_shut(l)) {
+        return;
+    }
+    if (l->warm && l->warm->user) {
+        give_up_user(l);
         return;
     }
     shut = new_launchers();
@@ -621,7 +683,8 @@ static void maintain(int reason, void *data, apr_wait_t status)
                      is_over(process->of)))) {
         return;
     }
-    if (status == CGI_EXIT_STALE && !is_shut(process->of)) {
+    if (status == CGI_EXIT_STALE && !is_shut(process->of) &&
+        cgi_clock_now() - process->started >= QUICK_DEATH) {
         ap_log_error(
             APLOG_MARK, APLOG_INFO, 0, log_of(),
             "CGIWarm: a file that process %ld had loaded has changed, "
@@ -766,8 +829,10 @@ void cgi_launch_monitor(void)
         heal(l);
         start_wanted(l);
     }
-    heal(privileged);
-    start_wanted(privileged);
+    for (l = privileged; l; l = l->next_warm) {
+        heal(l);
+        start_wanted(l);
+    }
     if (retained) {
         tend_earlier();
     }
@@ -863,32 +928,98 @@ static apr_status_t create(launchers_t **result, apr_pool_t *pconf,
     return rv;
 }
 
-/* The launcher for scripts that run as others. It is one, and root. */
-static apr_status_t create_privileged(apr_pool_t *pconf, server_rec *s,
-                                      const char *path,
-                                      const apr_array_header_t *identities)
+/* For the privileged launcher, or those of a user: they know of his own
+ * identities only. Scripts inherit their memory, and others' SetEnv is none of
+ * his business. */
+static apr_status_t store_identities(apr_pool_t *p, server_rec *s,
+                                     const apr_array_header_t *identities,
+                                     const cgi_warm_t *warm, int *fd)
 {
+    static const char *const nothing[] = {"=", NULL};
+    apr_array_header_t *list = apr_array_copy(p, identities);
     apr_status_t rv;
     apr_size_t size;
     void *data;
-    int fd;
+    int i;
 
-    cgi_identity_encode((const cgi_identity_t *)identities->elts,
-                        identities->nelts, pconf, &data, &size);
-    rv = store(data, size, &fd);
+    for (i = 0; warm && i < list->nelts; i++) {
+        cgi_identity_t *identity = &APR_ARRAY_IDX(list, i, cgi_identity_t);
+        const cgi_identity_t none = {.uid = identity->uid,
+                                     .values = "",
+                                     .root = nothing,
+                                     .script = nothing};
+
+        if (!cgi_warm_is_for(warm, identity)) {
+            *identity = none; /* numbers stay what they are */
+        }
+    }
+    cgi_identity_encode((const cgi_identity_t *)list->elts, list->nelts, p,
+                        &data, &size);
+    rv = store(data, size, fd);
     /* A process of another module may inherit it: to read, at most. */
     if (rv == APR_SUCCESS &&
-        fcntl(fd, F_ADD_SEALS,
+        fcntl(*fd, F_ADD_SEALS,
               F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)) {
         rv = errno;
-        close(fd);
+        close(*fd);
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
                      "can't store the routes' users for the launcher");
-        return rv;
     }
-    return create(&privileged, pconf, s, path, 1, fd, NULL);
+    return rv;
+}
+
+/* Launchers of a queue that is not the privileged one's. */
+static int count_wanted(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cpus < 1                   ? 1
+           : cpus > CGI_LAUNCHERS_MAX ? CGI_LAUNCHERS_MAX
+                                      : (int)cpus;
+}
+
+/* Is an interpreter for scripts of httpd's own user, or, with identities, for
+ * one that has any of them? */
+static int is_wanted(const cgi_warm_t *warm,
+                     const apr_array_header_t *identities)
+{
+    int i;
+
+    for (i = 0; identities && i < identities->nelts; i++) {
+        if (cgi_warm_is_for(
+                warm, &APR_ARRAY_IDX(identities, i, const cgi_identity_t))) {
+            return 1;
+        }
+    }
+    return !identities && cgi_warm_is_for(warm, NULL);
+}
+
+/* The launchers with an interpreter, behind those without. */
+static apr_status_t create_warm(launchers_t *behind, apr_pool_t *pconf,
+                                server_rec *s, const char *path,
+                                const apr_array_header_t *warm,
+                                const apr_array_header_t *identities)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i, fd = -1;
+
+    path = cgi_launch_warm_program(pconf, path);
+    for (i = 0; !rv && warm && i < warm->nelts; i++) {
+        const cgi_warm_t *w = APR_ARRAY_IDX(warm, i, const cgi_warm_t *);
+
+        if (!is_wanted(w, identities)) {
+            continue;
+        }
+        if (identities &&
+            (rv = store_identities(pconf, s, identities, w, &fd))) {
+            break;
+        }
+        rv = create(&behind->next_warm, pconf, s, path, count_wanted(), fd, w);
+        behind = behind->next_warm;
+    }
+    return rv;
 }
 
 /* The launchers of both modules: without an interpreter, and with each. */
@@ -896,20 +1027,26 @@ static apr_status_t create_shared(apr_pool_t *pconf, server_rec *s,
                                   const char *path,
                                   const apr_array_header_t *warm)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    int i, n = cpus < 1                   ? 1
-               : cpus > CGI_LAUNCHERS_MAX ? CGI_LAUNCHERS_MAX
-                                          : (int)cpus;
-    apr_status_t rv = create(&launchers, pconf, s, path, n, -1, NULL);
-    launchers_t **at = rv ? NULL : &launchers->next_warm;
+    apr_status_t rv =
+        create(&launchers, pconf, s, path, count_wanted(), -1, NULL);
 
-    path = cgi_launch_warm_program(pconf, path);
-    for (i = 0; !rv && warm && i < warm->nelts; i++) {
-        rv = create(at, pconf, s, path, n, -1,
-                    APR_ARRAY_IDX(warm, i, const cgi_warm_t *));
-        at = &(*at)->next_warm;
+    return rv ? rv : create_warm(launchers, pconf, s, path, warm, NULL);
+}
+
+/* The launcher for scripts that run as others, which is one, and root; and
+ * those of users that have an interpreter. */
+static apr_status_t create_privileged(apr_pool_t *pconf, server_rec *s,
+                                      const char *path,
+                                      const apr_array_header_t *identities,
+                                      const apr_array_header_t *warm)
+{
+    int fd = -1;
+    apr_status_t rv = store_identities(pconf, s, identities, NULL, &fd);
+
+    if (rv == APR_SUCCESS) {
+        rv = create(&privileged, pconf, s, path, 1, fd, NULL);
     }
-    return rv;
+    return rv ? rv : create_warm(privileged, pconf, s, path, warm, identities);
 }
 
 apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
@@ -936,7 +1073,7 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
         apr_pool_userdata_setn(launchers, SHARED_KEY, NULL, pconf);
     }
     if (rv == APR_SUCCESS && identities) {
-        rv = create_privileged(pconf, s, path, identities);
+        rv = create_privileged(pconf, s, path, identities, warm);
     }
     return rv;
 }
@@ -949,7 +1086,9 @@ void cgi_launch_child_init(void)
     for (l = launchers; l; l = l->next_warm) {
         close_reader(l);
     }
-    close_reader(privileged);
+    for (l = privileged; l; l = l->next_warm) {
+        close_reader(l);
+    }
     for (l = retained ? retained->earlier : NULL; l; l = l->next) {
         close_reader(l);
     }
@@ -1010,20 +1149,21 @@ static apr_status_t post(const launchers_t *l, void *data, apr_size_t size,
     return enqueue(l, &msg, timeout);
 }
 
-/* The launchers of a CGIWarm, by its number from 1; 0: those without. */
-static const launchers_t *by_number(int warm)
+/* The launchers for an identity, or 0, with a CGIWarm, by its number from 1;
+ * 0: those without. */
+static const launchers_t *chosen(unsigned int identity, int warm)
 {
-    const launchers_t *l = launchers;
+    const launchers_t *l = identity ? privileged : launchers;
 
-    while (l && warm-- > 0) {
+    while (l && warm != (l->warm ? l->warm->number : 0)) {
         l = l->next_warm;
     }
     return l;
 }
 
-int cgi_launch_is_warm(int warm)
+int cgi_launch_is_warm(unsigned int identity, int warm)
 {
-    const launchers_t *l = by_number(warm);
+    const launchers_t *l = chosen(identity, warm);
     int i, ready = 0;
 
     for (i = 0; l && i < l->n; i++) {
@@ -1056,8 +1196,7 @@ apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = post(request->identity ? privileged : by_number(warm), data, size,
-              all, nfds, timeout);
+    rv = post(chosen(request->identity, warm), data, size, all, nfds, timeout);
     if (all[CGI_FD_MESSAGE] >= 0) {
         close(all[CGI_FD_MESSAGE]);
     }
@@ -1070,6 +1209,6 @@ apr_status_t cgi_launch_claim(pid_t pid, unsigned int identity, int warm,
     cgi_wire_claim_t claim;
 
     cgi_wire_claim(&claim, pid);
-    return post(identity ? privileged : by_number(warm), &claim, sizeof(claim),
-                &control_fd, 1, 0);
+    return post(chosen(identity, warm), &claim, sizeof(claim), &control_fd, 1,
+                0);
 }

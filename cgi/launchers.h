@@ -21,8 +21,8 @@ const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
                             const char *configured);
 
 /** Start this generation's launchers, unless the other module has; and the
- * privileged one, when this module has identities. Run in the parent, at
- * post_config.
+ * privileged one and users', when this module has identities. Run in the
+ * parent, at post_config.
  * @param pconf this generation; its launchers live until its workers have gone
  * @param cgroup where they make cgroups for scripts, opened; or NULL
  * @param identities of the configuration, or NULL
@@ -39,8 +39,9 @@ const char *cgi_launch_warm_program(apr_pool_t *p, const char *launcher);
 
 /** Has a launcher of a CGIWarm its interpreter loaded? For workers; a launcher
  * may end just then, and its scripts start cold.
+ * @param identity of the scripts, or 0
  * @param warm number of the CGIWarm, from 1 */
-int cgi_launch_is_warm(int warm);
+int cgi_launch_is_warm(unsigned int identity, int warm);
 
 /** The further groups of a user, as numbers, for an identity.
  * @param user a name the system knows, or NULL
@@ -57,8 +58,8 @@ void cgi_launch_child_init(void);
 void cgi_launch_monitor(void);
 
 /**
- * Queue one script: for the privileged launcher when it has an identity, for
- * one with an interpreter when warm is the number of a CGIWarm, not 0.
+ * Queue one script: for one with an interpreter when warm is the number of a
+ * CGIWarm, not 0; else, when it has an identity, for the privileged launcher.
  * Never blocks for longer than the timeout.
  * @param fds by cgi_wire_fd_e, CGI_FD_CONTROL to CGI_FD_STDERR; they remain
  *        the caller's to close

@@ -54,7 +54,55 @@ static int is_in_its_directory(const cgi_warm_t *warm, const char *path)
            !strncmp(warm->program, path, (size_t)(b - path));
 }
 
-/* More lines for one interpreter add modules. @return which of them counts */
+/* Whose the launchers are. @return NULL, or an English sentence */
+static const char *set_user(cmd_parms *cmd, cgi_warm_t *warm, const char *user)
+{
+    if (geteuid() != 0) {
+        return "user= must have httpd started as root";
+    }
+    if (!*user) {
+        return "user= must have a value";
+    }
+    if (apr_isdigit(*user) || apr_uid_get(&warm->uid, &warm->gid, user,
+                                          cmd->temp_pool) != APR_SUCCESS) {
+        return apr_psprintf(cmd->pool,
+                            "user= of CGIWarm must be the name of a user: %s "
+                            "is none",
+                            user);
+    }
+    if (warm->uid == 0) {
+        return "user= must not be root (user id 0)";
+    }
+    if (cgi_exec_has_root_group(cmd->temp_pool, user, warm->gid)) {
+        return apr_psprintf(cmd->pool,
+                            "user= of CGIWarm must not be a member of the "
+                            "group root (group id 0): %s is one",
+                            user);
+    }
+    warm->user = user;
+    warm->groups = cgi_launch_groups(cmd->pool, user, warm->gid);
+    warm->name = apr_pstrcat(cmd->pool, warm->name, " user=", user, NULL);
+    return NULL;
+}
+
+static int are_same(const char *const *a, const char *const *b)
+{
+    for (; a && b && *a && *b && !strcmp(*a, *b); a++, b++) {
+    }
+    return !(a && *a) && !(b && *b);
+}
+
+int cgi_warm_is_for(const cgi_warm_t *warm, const cgi_identity_t *identity)
+{
+    if (!identity || !warm->user) {
+        return !identity && !warm->user;
+    }
+    return identity->uid == warm->uid && identity->gid == warm->gid &&
+           !identity->root && are_same(identity->groups, warm->groups);
+}
+
+/* More lines for one interpreter and user add modules. @return which of them
+ * counts */
 static cgi_warm_t *add(apr_array_header_t **list, cgi_warm_t *warm,
                        apr_pool_t *p)
 {
@@ -67,11 +115,14 @@ static cgi_warm_t *add(apr_array_header_t **list, cgi_warm_t *warm,
         cgi_warm_t *other = APR_ARRAY_IDX(*list, i, cgi_warm_t *);
 
         if (other->device == warm->device && other->inode == warm->inode &&
-            is_in_its_directory(other, warm->program)) {
+            is_in_its_directory(other, warm->program) &&
+            !strcmp(other->user ? other->user : "",
+                    warm->user ? warm->user : "")) {
             return other;
         }
     }
     warm->modules = apr_array_make(p, 8, sizeof(char *));
+    warm->number = (*list)->nelts + 1;
     APR_ARRAY_PUSH(*list, cgi_warm_t *) = warm;
     return warm;
 }
@@ -114,6 +165,12 @@ const char *cgi_exec_cmd_warm(cmd_parms *cmd, void *mconfig, int argc,
     }
     warm->device = st.st_dev;
     warm->inode = st.st_ino;
+    for (i = 1; i < argc; i++) {
+        if (!strncasecmp(argv[i], "user=", 5) &&
+            (error = set_user(cmd, warm, argv[i] + 5))) {
+            return error;
+        }
+    }
     warm = add(&server->warm, warm, cmd->pool);
     for (i = 1; i < argc; i++) {
         if (!strcasecmp(argv[i], "watch=on") ||
@@ -121,10 +178,13 @@ const char *cgi_exec_cmd_warm(cmd_parms *cmd, void *mconfig, int argc,
             warm->watch = !strcasecmp(argv[i], "watch=on");
             continue;
         }
+        if (!strncasecmp(argv[i], "user=", 5)) {
+            continue;
+        }
         if (*argv[i] == '-' || strchr(argv[i], '=')) {
             return apr_pstrcat(cmd->pool,
                                "after the interpreter, CGIWarm must have "
-                               "names of modules, or watch=on, not '",
+                               "names of modules, watch=on or user=, not '",
                                argv[i], "'", NULL);
         }
         APR_ARRAY_PUSH(warm->modules, const char *) = argv[i];
@@ -169,8 +229,9 @@ int cgi_warm_find(apr_pool_t *p, server_rec *s, const char *launcher,
     return 1;
 }
 
-/* The CGIWarm of a program. @return its number, or 0 */
-static int number_of(const apr_array_header_t *warm, const char *program)
+/* The CGIWarm of a program and an identity. @return its number, or 0 */
+static int number_of(const apr_array_header_t *warm, const char *program,
+                     const cgi_identity_t *identity)
 {
     struct stat st;
     int i;
@@ -182,8 +243,8 @@ static int number_of(const apr_array_header_t *warm, const char *program)
         const cgi_warm_t *w = APR_ARRAY_IDX(warm, i, const cgi_warm_t *);
 
         if (w->device == st.st_dev && w->inode == st.st_ino &&
-            is_in_its_directory(w, program)) {
-            return i + 1;
+            is_in_its_directory(w, program) && cgi_warm_is_for(w, identity)) {
+            return w->number;
         }
     }
     return 0;
@@ -195,14 +256,15 @@ static const char *choose(const cgi_script_t *script, const cgi_request_t *q,
 {
     const cgi_exec_server_t *server = ap_get_module_config(
         ap_server_conf->module_config, &CGI_EXEC_MODULE_SYM);
+    const cgi_identity_t *identity = cgi_exec_identity(q->options->identity);
     cgi_shebang_t line;
     const char *reason;
 
     if (!server->warm) {
         return "no CGIWarm is configured";
     }
-    if (q->options->identity) {
-        return "its route has user= or chroot=";
+    if (identity && identity->root) {
+        return "its route has chroot=";
     }
     if (script->suexec) {
         return "suexec starts it";
@@ -220,11 +282,12 @@ static const char *choose(const cgi_script_t *script, const cgi_request_t *q,
                                         q->r->pool))) {
         return reason;
     }
-    if (!(*number = number_of(server->warm, line.program))) {
+    if (!(*number = number_of(server->warm, line.program, identity))) {
         return apr_pstrcat(q->r->pool, "no CGIWarm is for its interpreter ",
-                           line.program, NULL);
+                           line.program,
+                           identity ? " and its route's user" : "", NULL);
     }
-    return cgi_launch_is_warm(*number)
+    return cgi_launch_is_warm(q->options->identity, *number)
                ? NULL
                : "no launcher has loaded its interpreter yet, or none can";
 }

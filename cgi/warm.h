@@ -11,14 +11,24 @@
 
 /** One CGIWarm. */
 typedef struct cgi_warm_t {
-    const char *name;    /* as the directive has it */
+    int number;          /* from 1 */
+    const char *name;    /* as the directive has it, with its user */
     const char *program; /* absolute path of the interpreter */
     const char *plugin;  /* path of the shared object, by cgi_warm_find() */
     apr_array_header_t *modules; /* const char * */
     int watch;                   /* watch=on */
     dev_t device;                /* of the program */
     ino_t inode;
+    const char *user; /* user=; or NULL: httpd's own */
+    uid_t uid;        /* with user=, as are the next two */
+    gid_t gid;
+    const char *const *groups; /* further ones, as numbers; or NULL */
 } cgi_warm_t;
+
+/** Is it for scripts with this identity: that user with his groups, in no
+ * root directory of their own?
+ * @param identity or NULL: those of httpd's own user */
+int cgi_warm_is_for(const cgi_warm_t *warm, const cgi_identity_t *identity);
 
 /** Look for the programs that CGIWarm needs. In the parent, at check_config.
  * @param launcher path of cgi-launcher, beside which they are

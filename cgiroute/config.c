@@ -302,7 +302,7 @@ static const char *check_ids(cmd_parms *cmd, cgiroute_t *route)
         return "group= must not be root (group id 0)";
     }
     if (route->user && !route->group &&
-        cgiroute_has_root_group(cmd->temp_pool, route->user, route->gid)) {
+        cgi_exec_has_root_group(cmd->temp_pool, route->user, route->gid)) {
         return apr_psprintf(cmd->pool,
                             "user= must come with group= for a member of the "
                             "group root (group id 0): %s is one",

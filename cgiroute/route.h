@@ -141,9 +141,6 @@ void cgiroute_facts(const cgiroute_t *route, apr_table_t *facts);
 
 /* ---- user.c ---- */
 
-/** Whether one of a user's groups is root's, with gid as the first of them. */
-int cgiroute_has_root_group(apr_pool_t *p, const char *user, gid_t gid);
-
 /** Register user=, group= and chroot= of a route with the engine, once all
  * of the configuration is known.
  * @return NULL, or a rule that the configuration breaks: "must ..." */

@@ -6,7 +6,6 @@
  * then says no more than what their references stand for.
  */
 
-#include <grp.h>
 #include <string.h>
 
 #include "apr_lib.h"
@@ -166,21 +165,6 @@ static const cgi_identity_var_t *vars_of(apr_pool_t *p, cgiroute_t *route)
     return vars;
 }
 
-int cgiroute_has_root_group(apr_pool_t *p, const char *user, gid_t gid)
-{
-    gid_t *groups;
-    int i, n = 0;
-
-    (void)getgrouplist(user, gid, NULL, &n);
-    groups = apr_palloc(p, (apr_size_t)n * sizeof(*groups));
-    if (getgrouplist(user, gid, groups, &n) < 0) {
-        return 1; /* nobody knows: refused */
-    }
-    for (i = 0; i < n && groups[i] != 0; i++) {
-    }
-    return i < n;
-}
-
 const char *cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route)
 {
     const route_path_t *path = &route->path;
@@ -193,7 +177,7 @@ const char *cgiroute_add_identity(apr_pool_t *p, cgiroute_t *route)
     id.gid = route->gid ? route->gid : ap_unixd_config.group_id;
     if (!user) {
         user = ap_unixd_config.user_name;
-        if (cgiroute_has_root_group(p, user, id.gid)) {
+        if (cgi_exec_has_root_group(p, user, id.gid)) {
             return "must have user= beside chroot=, since httpd's own User or "
                    "Group has the group root (group id 0)";
         }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "launcher/launcher.h"
@@ -54,6 +55,25 @@ void launcher_read_identities(int fd, apr_pool_t *pool)
     }
 }
 
+static int is_own(const launcher_become_t *who, const gid_t *groups,
+                  int ngroups)
+{
+    return who->identity->uid == getuid() && who->identity->gid == getgid() &&
+           !who->identity->root && who->ngroups == ngroups &&
+           !memcmp(who->groups, groups, (size_t)ngroups * sizeof(*groups));
+}
+
+void launcher_keep_own(const gid_t *groups, int ngroups)
+{
+    int i;
+
+    for (i = 0; i < nbecome; i++) {
+        if (!is_own(&become_list[i], groups, ngroups)) {
+            become_list[i].identity = NULL;
+        }
+    }
+}
+
 int launcher_has_identities(void)
 {
     return become_list != NULL;
@@ -61,8 +81,10 @@ int launcher_has_identities(void)
 
 const launcher_become_t *launcher_identity(unsigned int number)
 {
-    return number && number <= (unsigned int)nbecome ? &become_list[number - 1]
-                                                     : NULL;
+    return number && number <= (unsigned int)nbecome &&
+                   become_list[number - 1].identity
+               ? &become_list[number - 1]
+               : NULL;
 }
 
 int launcher_become(const launcher_become_t *who, const char *root)

@@ -53,11 +53,16 @@ void launcher_close_inherited(void);
 
 /* ---- become.c: whom the privileged launcher may make a script of ---- */
 
-/** Become the privileged launcher: read the identities. Ends the launcher
- * when they can't be read. */
+/** Become the privileged launcher, or a user's: read the identities. Ends the
+ * launcher when they can't be read. */
 void launcher_read_identities(int fd, apr_pool_t *pool);
 
-/** Is this the privileged launcher? */
+/** As a user's launcher, which is that user already: forget all identities
+ * that are not exactly what this process is, or have another root directory.
+ * @param groups that it has, the primary one first */
+void launcher_keep_own(const gid_t *groups, int ngroups);
+
+/** Is this the privileged launcher, or a user's? */
 int launcher_has_identities(void);
 
 /** Who an identity is. @return NULL: 0, or no number of one */
@@ -205,6 +210,9 @@ typedef struct launcher_warm_t {
 
 /** 1: this process has the interpreter, and its children may run scripts. */
 extern int launcher_is_warm;
+
+/** 1: it is a user's, by CGIWarm with user=. */
+extern int launcher_is_users;
 
 /** Load the plug-in and serve with it.
  * @param serve serves until the launcher is to end, and ends it

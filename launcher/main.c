@@ -10,7 +10,9 @@
  * whatever reason, the script's process group is ended.
  *
  * With -i it is the privileged launcher: it stays root, starts scripts with
- * the identities that httpd's parent gave it, and nothing else.
+ * the identities that httpd's parent gave it, and nothing else. With -i and an
+ * interpreter it is a user's: it becomes that user, and starts scripts with
+ * those of the identities that are his.
  *
  * It is small on purpose: fork() copies the page tables of the caller, and
  * those of a worker are large. It is single-threaded, and never waits for
@@ -50,8 +52,8 @@
 
 /* As the launcher finds it. */
 #define QUEUE_FD 0
-/* Of the privileged launcher: the identities, as a file to read. It stands
- * where stdout would, which a launcher has no use for. */
+/* With -i: the identities, as a file to read. It stands where stdout would,
+ * which a launcher has no use for. */
 #define IDENTITIES_FD 1
 /* A large message's memory goes back to the system, down to this. */
 #define KEEP_FREE (64 * 1024)
@@ -109,7 +111,7 @@ static struct {
     apr_hash_t *scripts;                       /* pid_t -> script_t */
     apr_hash_t *workers;                       /* pid_t -> worker_t */
     APR_RING_HEAD(timed_ring, script_t) timed; /* GRACE, TERM and foreign */
-    int queue_open, privileged;
+    int queue_open;
     unsigned int share; /* scripts that one worker may have; 0: any number */
 } launcher;
 
@@ -172,8 +174,8 @@ static void take_stderr(script_t *script)
 }
 
 /* What it has said since, as much as fits into the pipe, goes to the log; no
- * line of it can be taken for another's. The privileged launcher reads from
- * nothing that a worker opened. */
+ * line of it can be taken for another's. A launcher that is not the workers'
+ * own user reads from nothing that a worker opened. */
 static void close_stderr(script_t *script)
 {
     char buf[4096];
@@ -183,7 +185,7 @@ static void close_stderr(script_t *script)
     if (script->stderr_fd < 0) {
         return;
     }
-    if (!launcher.privileged &&
+    if (!launcher_has_identities() &&
         !fcntl(script->stderr_fd, F_SETFL, O_NONBLOCK)) {
         for (reads = 0; reads < STDERR_READS &&
                         (n = read(script->stderr_fd, buf, sizeof(buf))) > 0;
@@ -468,7 +470,7 @@ static pid_t worker_of(int control_fd)
     if (apr_hash_get(launcher.workers, &maker.pid, sizeof(maker.pid))) {
         return maker.pid;
     }
-    if ((launcher.privileged && !is_of_httpd(maker.pid)) ||
+    if ((launcher_has_identities() && !is_of_httpd(maker.pid)) ||
         !(worker = calloc(1, sizeof(*worker)))) {
         return 0;
     }
@@ -705,7 +707,7 @@ static int has_ended(int fd)
 /* What the next script must not find in the memory that it inherits. */
 static void wipe(void *data, apr_size_t size)
 {
-    if (launcher_is_warm && data) {
+    if (warm.plugin && data) {
         explicit_bzero(data, size);
     }
 }
@@ -717,6 +719,21 @@ static int on_no_memory(int status)
 {
     longjmp(no_memory, status);
     return status;
+}
+
+/* Whom a message may make a script of. That of a user's launcher is looked at
+ * in the script's own process, which leaves nothing of it in the next one's
+ * memory; no worker sends it a sandbox. @return 0: it is refused */
+static int authorize(const cgi_wire_request_t *request,
+                     const int fds[CGI_FD_MAX], cgi_wire_request_t *safe,
+                     const launcher_become_t **who)
+{
+    if (launcher_is_users) {
+        *safe = *request;
+        *who = NULL;
+        return !request->sandbox;
+    }
+    return launcher_authorize(request, fds, safe, who, launcher.message_pool);
 }
 
 /* Act on a message of so many bytes and descriptors. */
@@ -746,7 +763,7 @@ static __attribute__((noinline)) void handle(apr_size_t size, int nfds,
     else if (is_given_back(fds[CGI_FD_CONTROL])) {
         /* nothing is to run any more: its worker has answered already */
     }
-    else if (!launcher_authorize(&request, fds, &safe, &who, pool)) {
+    else if (!authorize(&request, fds, &safe, &who)) {
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EPERM,
                       CGI_STAGE_REFUSED);
     }
@@ -976,9 +993,9 @@ static void keep_only_kill(void)
     }
 }
 
-/* As root: become the user that httpd's workers run as. The parent has
- * looked up the groups: with no user database needed here, the program can
- * be linked statically, and is smaller for it. */
+/* As root: become the user that httpd's workers run as, or that of a CGIWarm.
+ * The parent has looked up the groups: with no user database needed here, the
+ * program can be linked statically, and is smaller for it. */
 static void drop_privileges(const char *uid, const char *root,
                             const gid_t *groups, int ngroups, int keep_kill)
 {
@@ -991,7 +1008,7 @@ static void drop_privileges(const char *uid, const char *root,
         prctl(PR_SET_KEEPCAPS, keep_kill);
         if (setgroups((size_t)ngroups, groups) || setgid(groups[0]) ||
             setuid(u)) {
-            launcher_die("becoming the user of the workers");
+            launcher_die("becoming another user");
         }
         if (keep_kill) {
             keep_only_kill();
@@ -1006,7 +1023,8 @@ static void move_queue(void)
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     queue_fd = fcntl(QUEUE_FD, F_DUPFD_CLOEXEC, 3);
-    if (fd < 0 || queue_fd < 0 || dup2(fd, 0) < 0 || dup2(2, 1) < 0) {
+    if (fd < 0 || queue_fd < 0 || dup2(fd, 0) < 0 ||
+        (!launcher_is_users && dup2(2, 1) < 0)) {
         launcher_die("moving the queue");
     }
     close(fd);
@@ -1059,7 +1077,7 @@ int main(int argc, char *argv[])
     const char *uid = NULL, *root = NULL, *cgroup = NULL;
     gid_t groups[GROUPS_MAX];
     int ngroups = 0;
-    int c, type = 0, privileged = 0, keep_kill = 0, number = 0, table = -1;
+    int c, type = 0, identities = 0, keep_kill = 0, number = 0, table = -1;
     int ready = -1, nmodules = 0;
     socklen_t len = sizeof(type);
 
@@ -1074,7 +1092,7 @@ int main(int argc, char *argv[])
             puts("cgi-launcher/" CGI_VERSION);
             return 0;
         case 'i':
-            privileged = 1;
+            identities = 1;
             break;
         case 'k':
             keep_kill = 1;
@@ -1131,9 +1149,10 @@ int main(int argc, char *argv[])
     }
     if (number < 0 || number >= CGI_LAUNCHERS_MAX ||
         (warm.plugin &&
-         (!launcher_warm_enter || !warm.program || ready < 0 || privileged))) {
+         (!launcher_warm_enter || !warm.program || ready < 0))) {
         return 2;
     }
+    launcher_is_users = identities && warm.plugin;
     if (warm.plugin) {
         map_ready(ready, number);
     }
@@ -1151,12 +1170,16 @@ int main(int argc, char *argv[])
     if (cgroup) {
         launcher_cgroup_open(cgroup);
     }
-    drop_privileges(uid, root, groups, ngroups, keep_kill);
-
-    launcher_raise_descriptors();
-    if (privileged) {
+    if (identities) {
         launcher_wall_in();
     }
+    drop_privileges(uid, root, groups, ngroups, keep_kill);
+    if (identities) {
+        /* No script of its user's gets at its memory and descriptors. */
+        prctl(PR_SET_DUMPABLE, 0);
+    }
+
+    launcher_raise_descriptors();
     setvbuf(stderr, stderr_buffer, _IOLBF,
             sizeof(stderr_buffer)); /* lines of scripts go there, too */
 
@@ -1166,10 +1189,12 @@ int main(int argc, char *argv[])
                        NULL);
     apr_allocator_max_free_set(apr_pool_allocator_get(launcher.pool),
                                KEEP_FREE);
-    if (privileged) {
-        launcher.privileged = 1;
+    if (identities) {
         launcher_read_identities(IDENTITIES_FD, launcher.pool);
         dup2(2, IDENTITIES_FD);
+    }
+    if (launcher_is_users) {
+        launcher_keep_own(groups, ngroups);
     }
     launcher.scripts = apr_hash_make(launcher.pool);
     launcher.workers = apr_hash_make(launcher.pool);

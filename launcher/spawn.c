@@ -26,7 +26,7 @@
 
 #include "launcher/launcher.h"
 
-int launcher_is_warm;
+int launcher_is_warm, launcher_is_users;
 
 static struct rlimit nofile; /* as inherited, given on to scripts */
 static int nofile_raised;
@@ -50,6 +50,21 @@ static void child_fails(const int fds[CGI_FD_MAX], cgi_stage_e stage)
     _exit(127);
 }
 
+/* In the child of a user's launcher, which has that user's rights only: may
+ * it become this script? What is made of the message is this process's own. */
+static void check(const cgi_wire_request_t *request, const int fds[CGI_FD_MAX],
+                  cgi_wire_request_t *safe)
+{
+    const launcher_become_t *who;
+    apr_pool_t *p;
+
+    if (apr_pool_create(&p, NULL) ||
+        !launcher_authorize(request, fds, safe, &who, p)) {
+        errno = EPERM;
+        child_fails(fds, CGI_STAGE_REFUSED);
+    }
+}
+
 /* In the child: become the script. Does not return.
  * @param enter the cgroup of this entry; or NULL */
 static void run_child(const cgi_wire_request_t *request,
@@ -58,6 +73,7 @@ static void run_child(const cgi_wire_request_t *request,
 {
     static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
                                                 RLIMIT_NPROC, RLIMIT_NOFILE};
+    cgi_wire_request_t safe;
     sigset_t none;
     int i, failed;
 
@@ -67,6 +83,10 @@ static void run_child(const cgi_wire_request_t *request,
     }
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (launcher_is_users) {
+        check(request, fds, &safe);
+        request = &safe;
+    }
     if (nofile_raised) {
         setrlimit(RLIMIT_NOFILE, &nofile);
     }
@@ -359,8 +379,8 @@ apr_status_t launcher_make_process(launcher_entry_t *entry,
         }
         b.enter = entry;
     }
-    else if (!who && !request->limits && !request->sandbox &&
-             launcher_now() >= no_lending_until) {
+    else if (!who && !launcher_is_users && !request->limits &&
+             !request->sandbox && launcher_now() >= no_lending_until) {
         made = start_borrower(&entry->pid, request, fds);
         if (made) {
             return made < 0 ? errno : APR_SUCCESS;

@@ -421,5 +421,7 @@ void launcher_warm_become(const cgi_wire_request_t *request, int control_fd)
     take_name(request->path);
     launcher_table_forget();
     launcher_close_inherited();
+    /* As execve() does: root's launcher has become another user. */
+    (void)prctl(PR_SET_DUMPABLE, 1);
     longjmp(begin, 1);
 }

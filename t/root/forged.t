@@ -30,7 +30,7 @@ while (my $line = <$out>) {
 }
 close $out;
 ok($? == 0 || $? == 1 << 8, 'the program came to its end') or diag $?;
-cmp_ok($checks, '>', 90, 'with all its checks');
+cmp_ok($checks, '>', 170, 'with all its checks');
 
 # What a worker says is not repeated in the log.
 open my $log, '<', "$dir/log" or die "log: $!";

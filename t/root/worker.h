@@ -107,7 +107,7 @@ static void launcher_start(const char *program, const char *const *words,
                            int identities, const char *log)
 {
     const struct rlimit cpu = {1000, 1000}, files = {FILES_LIMIT, 1000};
-    const char *argv[16] = {program};
+    const char *argv[24] = {program};
     int pair[2], n;
 
     be_root();
@@ -366,7 +366,7 @@ static const char *call_result(const call_t *call)
 
     do {
         kind = call_note(call, &note);
-    } while (kind == CGI_NOTE_PROCESS ||
+    } while (kind == CGI_NOTE_PROCESS || kind == CGI_NOTE_COLD ||
              kind == CGI_NOTE_STARTED); /* FAILED may come before or behind */
     if (kind == CGI_NOTE_EXITED) {
         result = call_output(call);

@@ -19,7 +19,7 @@ plan skip_all => 'built without libpython'
 for (['CGIWarm', qr/CGIWarm must name an interpreter, such as python3/],
     ['CGIWarm nothing-of-this-name', qr/there is no program 'nothing-of/],
     ['CGIWarm /etc/passwd', qr{there is no program '/etc/passwd'}],
-    ['CGIWarm python3 -m json', qr/must have names of modules, or watch=on, not '-m'/],
+    ['CGIWarm python3 -m json', qr/must have names of modules, watch=on or user=, not '-m'/],
     ['CGIWarm sh', qr/CGIWarm sh needs the plug-in \S+cgi-warm-sh\.so/],
     ["<VirtualHost *>\nCGIWarm python3\n</VirtualHost>", qr/CGIWarm/],
     ['CGIWarmScripts maybe', qr/CGIWarmScripts must be On or Off/]) {
