@@ -1178,6 +1178,9 @@ int main(int argc, char *argv[])
         /* No script of its user's gets at its memory and descriptors. */
         prctl(PR_SET_DUMPABLE, 0);
     }
+    if (launcher_is_users) {
+        launcher_log_apart(); /* what is loaded may be that user's own */
+    }
 
     launcher_raise_descriptors();
     setvbuf(stderr, stderr_buffer, _IOLBF,

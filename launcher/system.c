@@ -40,6 +40,42 @@ void launcher_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage)
     (void)!send(fd, &note, sizeof(note), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* Lines of standard input, one by one; a long one is several. */
+static void relay(void)
+{
+    char line[1024], *at;
+
+    while (fgets(line, sizeof(line), stdin)) {
+        line[strcspn(line, "\n")] = '\0';
+        for (at = line; *at; at++) {
+            if ((unsigned char)*at < ' ' || *at == 127) {
+                *at = '?';
+            }
+        }
+        fprintf(stderr, "cgi-warm of user %lu: %s\n", (unsigned long)getuid(),
+                line);
+    }
+}
+
+void launcher_log_apart(void)
+{
+    int pair[2];
+    pid_t pid;
+
+    if (pipe2(pair, O_CLOEXEC) || (pid = fork()) < 0) {
+        launcher_die("sending the log to another process");
+    }
+    if (!pid) {
+        dup2(pair[0], 0);
+        launcher_close_inherited();
+        relay();
+        _exit(0);
+    }
+    dup2(pair[1], 2);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 /* Read a file in memory: of another kind, reading could wait for somebody,
  * and every request with it. */
 void *launcher_read_file(int fd, apr_size_t size, apr_pool_t *pool)

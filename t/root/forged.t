@@ -35,7 +35,7 @@ cmp_ok($checks, '>', 170, 'with all its checks');
 # What a worker says is not repeated in the log.
 open my $log, '<', "$dir/log" or die "log: $!";
 my @strange = grep {
-    !/^cgi-launcher:\ (?:
+    !/^(?:cgi-warm\ of\ user\ 54321:\ )?cgi-launcher:\ (?:
         refused,\ identity\ \d+:\ its\ (?:
             values\ are\ not\ what\ the\ route's\ references\ may\ be
             | variables\ are\ too\ many

@@ -13,7 +13,8 @@ use Time::HiRes qw(sleep);
 use CGITest;
 use CGITest::HTTP;
 use CGITest::Jail qw(put);
-use CGITest::Proc qw(slurp alive wait_until processes_with status_of children_of);
+use CGITest::Proc qw(slurp alive wait_until status_of fds_of
+                     processes_with children_of);
 use CGITest::Server;
 
 my $build = CGITest::Server->build_dir;
@@ -159,6 +160,7 @@ put("$dir/v/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\
 symlink '/usr/bin/python3', "$dir/v/bin/python3";
 put("$_/shuts.py", <<'END') for @places;
 import os, socket, stat
+os.write(2, b'[forged]\x1b line\n')
 for fd in range(3, 64):
     try:
         if stat.S_ISSOCK(os.fstat(fd).st_mode):
@@ -229,6 +231,9 @@ for my $pid (warm_of($uid)) {
         "0000000000000000 0000000000000000 0000000000000000 1 $filter",
         'its launcher has nothing of root');
     like($st{Uid}, qr/^$uid\t$uid\t$uid\t$uid$/, 'in none of its ids');
+    my %fds = fds_of($pid);
+    is(join(' ', grep { m{^/} && $_ ne '/dev/null' && !/^\/memfd:/ } values %fds), '',
+        'no file, and not the log');
 }
 
 # ---- whose it is not
@@ -258,6 +263,9 @@ is(body('/warm/reach'), "mem closed\nfd closed\nenviron closed\nmaps closed\n",
 ok(wait_until(30, sub {
     $s->error_log =~ m{CGIWarm \S+/v/bin/python3 user=$user: its queue has been shut}
 }), 'a module that shuts the queue: the log says so');
+ok(wait_until(10, sub { $s->error_log =~ /^cgi-warm of user $uid: \[forged\]\? line$/m }),
+    'what it writes to the log is a line that says whose it is');
+unlike($s->error_log, qr/^\[forged\]/m, 'and no other');
 ok(wait_until(30, sub { body('/venv/how') =~ /^python3/ }), 'its scripts are executed');
 unlike($s->error_log, qr/has shut the launchers' queue|child pid \d+ exit signal/,
     'no worker of httpd has been replaced');
@@ -272,11 +280,7 @@ sub running {
     $c->read_until("start\n");
     return $c;
 }
-my $tag = 'tag' . int rand 1e9;
-sub is_gone {
-    my ($word, $name) = @_;
-    ok(wait_until(30, sub { !processes_with($word) }), $name);
-}
+my $tag = tag_of();
 
 my $c = running('/warm/slow');
 my @killed = warm_of($uid);
@@ -292,16 +296,16 @@ ok(is_warm('warm'), 'another launcher has the interpreter');
 $c = running("/warm/stay?$tag");
 ok(scalar processes_with($tag), '(a script that runs)');
 $c->abort;
-is_gone($tag, 'it ends with its client');
+is_gone($tag, 30, 'it ends with its client');
 $c = running("/warm/stay?$tag");
 kill 'KILL', $s->workers;
-is_gone($tag, 'and with its worker');
+is_gone($tag, 30, 'and with its worker');
 $c->abort;
 
 $s->graceful;
 ok(is_warm('warm'), 'after a graceful restart, too');
 $c = running("/warm/stay?$tag");
 my @left = $s->stop;
-is_gone($tag, 'stop: a script ends');
+is_gone($tag, 30, 'stop: a script ends');
 ok(wait_until(30, sub { !grep { alive($_) } @left }), 'and all else');
 done_testing();

@@ -350,9 +350,9 @@ static void call_close(const call_t *call)
 
 static const char *stage_name(int stage)
 {
-    static const char *const names[] = {"message", "fork",    "limit",
-                                        "refused", "root",    "user",
-                                        "dir",     "sandbox", "exec"};
+    static const char *const names[] = {"message", "fork", "cgroup", "limit",
+                                        "refused", "root", "user",   "dir",
+                                        "sandbox", "exec"};
 
     return stage >= 0 && stage <= CGI_STAGE_EXEC ? names[stage] : "?";
 }
