@@ -264,7 +264,7 @@ const char *cgi_exec_cmd_script_log_buffer(cmd_parms *cmd, void *dir,
                  RSRC_CONF | ACCESS_CONF | OR_OPTIONS,                        \
                  "On: words of an indexed query become arguments"),           \
     AP_INIT_TAKE_ARGV("CGIWarm", cgi_exec_cmd_warm, NULL, RSRC_CONF,          \
-                      "an interpreter, and modules to be loaded"),            \
+                      "an interpreter, modules to be loaded, user="),         \
     AP_INIT_FLAG("CGIWarmScripts", cgi_exec_cmd_warm_scripts, NULL,           \
                  RSRC_CONF | ACCESS_CONF,                                     \
                  "On: scripts run in interpreters of CGIWarm"),               \

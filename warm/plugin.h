@@ -5,8 +5,9 @@
  * for. See doc/warm.md.
  *
  * A plug-in is a shared object that defines cgi_warm_plugin. cgi-warm loads
- * it in a process of the user of httpd's workers, with nothing but PATH in the
- * environment, and calls enter() once. All the rest is cgi-warm's: messages,
+ * it in a process of the user of httpd's workers, or of another one by user=,
+ * with nothing but PATH (and TZ, for that user) in the environment, and calls
+ * enter() once. All the rest is cgi-warm's: messages,
  * process groups, limits, descriptors, what becomes of a script at its end.
  */
 #ifndef CGI_WARM_PLUGIN_H

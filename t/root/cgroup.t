@@ -47,7 +47,13 @@ put("$dir/perl.doit", "#!/usr/bin/perl\nuse POSIX ();\n"
     . "close STDOUT; close STDERR; sleep 60 }\n"
     . "sleep 1; print qq(\$0 end\\n);\n", 0755);
 
-my ($user) = getpwnam 'daemon';
+put("$dir/uw", "#!/usr/bin/perl\nuse POSIX ();\n"
+    . "print qq(Content-Type: text/plain\n\n);\n"
+    . "if (!fork) { POSIX::setsid(); \$0 = qq(tag=\$ENV{QUERY_STRING}); "
+    . "close STDOUT; close STDERR; sleep 60 }\n"
+    . "sleep 1; print readlink('/proc/self/exe') =~ m{([^/]+)\$}, qq( \$<\n);\n", 0755);
+
+my ($user, $uid) = (getpwnam 'daemon')[0, 2];
 my $warm = -e CGITest::Server->build_dir . '/cgi-warm-perl.so';
 sub start {
     my (%o) = @_;
@@ -199,9 +205,14 @@ ok(wait_until(10, sub { !cgroups() }), 'no cgroup is left') or diag cgroups();
 # ---- warm
 
 SKIP: {
-    skip 'no cgi-warm-perl.so', 3 if !$warm;
+    skip 'no cgi-warm-perl.so', 5 if !$warm;
     my $own = start(more => <<"END");
 CGIWarm perl
+CGIWarm perl user=$user
+CGIRoute "^/uw" "$dir/uw" user=$user
+<Location "/uw">
+    CGIWarmScripts On
+</Location>
 Alias /w "$dir"
 <Directory "$dir">
     Options +RunScripts
@@ -212,6 +223,11 @@ END
     wait_until(20, sub { CGITest::HTTP->once($own->where, 'GET', '/w/perl?x')->body =~ /start/ });
     is(CGITest::HTTP->once($own->where, 'GET', "/w/perl?$tag")->body,
         "start\n$dir/perl.doit end\n", 'a warm script');
+    ends($tag, 'what it started ends with it');
+    wait_until(20, sub { CGITest::HTTP->once($own->where, 'GET', '/uw?x')->body =~ /warm/ });
+    $tag = next_tag();
+    is(CGITest::HTTP->once($own->where, 'GET', "/uw?$tag")->body, "cgi-warm $uid\n",
+        'a warm script of a user');
     ends($tag, 'what it started ends with it');
     is_deeply([$own->stop], [], 'stopped');
 }
