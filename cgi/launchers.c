@@ -457,7 +457,7 @@ static apr_status_t open_queue(launchers_t *l, const char *path)
     }
     l->cgroup = NULL;
     if (cgroups && !(l->cgroup = cgi_subtree_make(l->pool, cgroups, user_of(l),
-                                                 ap_server_conf))) {
+                                                  ap_server_conf))) {
         return APR_EGENERAL;
     }
     l->argv = make_argv(l, path);

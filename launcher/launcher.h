@@ -44,8 +44,8 @@ apr_time_t launcher_now(void);
 void launcher_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage);
 
 /** Have another process, which nobody of its user can look into, write to the
- * log what this one says from now on: a line says whose it is, and no more than
- * lines can be written. */
+ * log what this one says from now on: a line says whose it is, and no more
+ * than lines can be written. */
 void launcher_log_apart(void);
 
 /** Read a message that came as a file in memory.
