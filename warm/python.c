@@ -25,12 +25,53 @@
     "sys.base_prefix, sys.path[%d:], sys.flags, sys.stdin.encoding, "         \
     "sys.stdin.errors, sys.getfilesystemencoding())))"
 
-/* Run once, in a namespace of its own. A module that warns when it is loaded
- * must warn each script: it is forgotten, what it has loaded is not. What a
- * script's own directory may not hold: names that it would take the place of.
- */
+/* Run once, in a namespace of its own. A module that changes what all scripts
+ * have is left to those that load it: a process that is thrown away tries it
+ * first. A module that warns when it is loaded must warn each script: it is
+ * forgotten, what it has loaded is not. What a script's own directory may not
+ * hold: names that it would take the place of. */
 static const char preload_source[] =
     "import sys\n"
+    "def state():\n"
+    "    import _locale, _signal, builtins, os, posix\n"
+    "    mask = posix.umask(0)\n"
+    "    posix.umask(mask)\n"
+    "    return {'sys.stdin': sys.stdin, 'sys.stdout': sys.stdout,\n"
+    "            'sys.stderr': sys.stderr, 'sys.path': list(sys.path),\n"
+    "            'sys.excepthook': sys.excepthook,\n"
+    "            'sys.displayhook': sys.displayhook,\n"
+    "            'os.environ': dict(os.environ),\n"
+    "            '__import__': builtins.__import__,\n"
+    "            'the handler of a signal': [_signal.getsignal(n) for n in\n"
+    "                sorted(_signal.valid_signals())],\n"
+    "            'the locale': _locale.setlocale(_locale.LC_ALL),\n"
+    "            'the working directory': posix.getcwd(),\n"
+    "            'the umask': mask}\n"
+    "def what_changes(name):\n"
+    "    import _signal, importlib, posix\n"
+    "    tell, told = posix.pipe()\n"
+    "    pid = posix.fork()\n"
+    "    if not pid:\n"
+    "        try:\n"
+    "            _signal.alarm(60)\n"
+    "            null = posix.open('/dev/null', posix.O_WRONLY)\n"
+    "            posix.dup2(null, 1)\n"
+    "            posix.dup2(null, 2)\n"
+    "            before = state()\n"
+    "            importlib.import_module(name)\n"
+    "            after = state()\n"
+    "            posix.write(told, next((k for k in before\n"
+    "                if before[k] != after[k]), '').encode())\n"
+    "        finally:\n"
+    "            posix.kill(posix.getpid(), _signal.SIGKILL)\n"
+    "    posix.close(told)\n"
+    "    what = posix.read(tell, 100).decode()\n"
+    "    posix.close(tell)\n"
+    "    posix.waitpid(pid, 0)\n"
+    "    if what:\n"
+    "        posix.write(2, f'cgi-warm: {name} is left to the scripts that '\n"
+    "            f'load it: it changes {what}\\n'.encode())\n"
+    "    return what\n"
     "def preload(names):\n"
     "    always = {n.partition('.')[0] for n in sys.modules}\n"
     "    import _imp, gc, importlib, warnings\n"
@@ -45,7 +86,8 @@ static const char preload_source[] =
     "        warnings.simplefilter('always')\n"
     "        warnings.showwarning = note\n"
     "        for n in names:\n"
-    "            importlib.import_module(n)\n"
+    "            if not what_changes(n):\n"
+    "                importlib.import_module(n)\n"
     "    for n in noisy & sys.modules.keys():\n"
     "        m = sys.modules[n]\n"
     "        if not any(m is v for o in list(sys.modules.values())\n"
@@ -57,7 +99,11 @@ static const char preload_source[] =
     "                vars(sys.modules[parent]).pop(child, None)\n"
     "    for s in sys.stdout, sys.stderr:\n"
     "        s.flush()\n"
-    "    return {t for t in {n.partition('.')[0] for n in sys.modules} - "
+    "    from _frozen_importlib_external import SOURCE_SUFFIXES, \\\n"
+    "        BYTECODE_SUFFIXES\n"
+    "    return _imp.extension_suffixes() + SOURCE_SUFFIXES + \\\n"
+    "        BYTECODE_SUFFIXES, {t for t in {n.partition('.')[0] for n in "
+    "sys.modules} - "
     "always\n"
     "            if t not in sys.builtin_module_names\n"
     "            and not _imp.is_frozen(t)}\n";
@@ -82,10 +128,11 @@ static const char *const early[] = {"PYTHON",
                                     "__PYVENV_LAUNCHER__=",
                                     NULL};
 
-static char facts[16384]; /* of the interpreter that scripts name */
-static char coerced[64];  /* LC_CTYPE, if the start has set it (PEP 538) */
-static PyObject *guarded; /* set of names: see preload_source */
-static PyObject *loaded;  /* copy of sys.modules before any script */
+static char facts[16384];  /* of the interpreter that scripts name */
+static char coerced[64];   /* LC_CTYPE, if the start has set it (PEP 538) */
+static PyObject *guarded;  /* set of names: see preload_source */
+static PyObject *suffixes; /* list: those of files that are modules */
+static PyObject *loaded;   /* copy of sys.modules before any script */
 static PyObject *io, *atexit_module, *gc;
 static PyObject *buffers[3]; /* below sys.stdin, stdout and stderr */
 static int is_script;
@@ -170,6 +217,7 @@ static const char *what_failed(void)
 static const char *load(const char *const *modules)
 {
     PyObject *names = PyDict_New(), *list = PyList_New(0), *name;
+    PyObject *found = NULL;
 
     for (; *modules; modules++) {
         name = PyUnicode_DecodeFSDefault(*modules);
@@ -181,14 +229,17 @@ static const char *load(const char *const *modules)
     PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins());
     Py_XDECREF(PyRun_String(preload_source, Py_file_input, names, names));
     if (!PyErr_Occurred()) {
-        guarded = PyObject_CallFunction(PyDict_GetItemString(names, "preload"),
-                                        "O", list);
+        found = PyObject_CallFunction(PyDict_GetItemString(names, "preload"),
+                                      "O", list);
     }
     Py_DECREF(list);
     Py_DECREF(names);
-    if (!guarded) {
+    if (!found) {
         return what_failed();
     }
+    suffixes = Py_NewRef(PyTuple_GET_ITEM(found, 0));
+    guarded = Py_NewRef(PyTuple_GET_ITEM(found, 1));
+    Py_DECREF(found);
     io = PyImport_ImportModule("io");
     atexit_module = PyImport_ImportModule("atexit");
     loaded = PyDict_Copy(PyImport_GetModuleDict());
@@ -245,12 +296,39 @@ static void in_child(void)
 
 /* ---- may it? ---- */
 
+/* What FileFinder takes for a module: NAME with one of some suffixes, or a
+ * directory with such a file __init__. Scripts and folders of pages may well
+ * have such names: flask.cgi, html/. */
+static int is_importable(const char *dir, const char *entry, size_t stem)
+{
+    char path[PATH_MAX];
+    const char *suffix;
+    Py_ssize_t i;
+
+    for (i = 0; i < PyList_GET_SIZE(suffixes); i++) {
+        suffix = PyUnicode_AsUTF8(PyList_GET_ITEM(suffixes, i));
+        if (entry[stem]) {
+            if (!strcmp(entry + stem, suffix)) {
+                return 1;
+            }
+            continue;
+        }
+        if (snprintf(path, sizeof(path), "%s/%s/__init__%s", dir, entry,
+                     suffix) >= (int)sizeof(path) ||
+            !access(path, F_OK)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Does the script's directory have a module of a name that is loaded? */
 static int is_guarded_there(const char *path)
 {
     char real[PATH_MAX], *slash;
     const struct dirent *entry;
     PyObject *name;
+    size_t stem;
     int found = 0;
     DIR *dir;
 
@@ -263,9 +341,11 @@ static int is_guarded_there(const char *path)
         return 0; /* Python does not look into such a directory either */
     }
     while (!found && (entry = readdir(dir))) {
-        name = PyUnicode_DecodeFSDefaultAndSize(
-            entry->d_name, (Py_ssize_t)strcspn(entry->d_name, "."));
-        found = name && PySet_Contains(guarded, name) > 0;
+        stem = strcspn(entry->d_name, ".");
+        name =
+            PyUnicode_DecodeFSDefaultAndSize(entry->d_name, (Py_ssize_t)stem);
+        found = name && PySet_Contains(guarded, name) > 0 &&
+                is_importable(real, entry->d_name, stem);
         Py_XDECREF(name);
     }
     closedir(dir);

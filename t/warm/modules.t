@@ -1,6 +1,6 @@
 # sanitize: no
-# Perl modules that CGIWarm can't load, or leaves to scripts; modules that are
-# watched. The interpreters of Perl are programs that search a directory of the test's.
+# Modules that CGIWarm can't load, or leaves to scripts; modules that are watched.
+# The interpreters of Perl are programs that search a directory of the test's.
 use strict;
 use warnings;
 use Test::More;
@@ -31,7 +31,9 @@ my $how = q(print "Content-Type: text/plain\n\n", readlink '/proc/self/exe';);
 my $conf = "LogLevel runscripts:trace1\n"
     . "<Directory \"\@root\@/htdocs/s\">\nOptions +RunScripts\nCGIWarmScripts On\n</Directory>\n";
 $conf .= "CGIWarm \@root\@/$_->[0]/perl $_->[1]\n" for @loaded;
-$conf .= "CGIWarm \@root\@/v/bin/python3 watched watch=on\n"
+my %changes = (wrapper => 'sys.stdout', handler => 'the handler of a signal',
+    setter => 'os.environ');
+$conf .= "CGIWarm \@root\@/v/bin/python3 watched watch=on @{[sort keys %changes]}\n"
     if -e "$build/cgi-warm-python.so";
 my $s = CGITest::Server->start(conf => $conf, prepare => sub {
     my ($server) = @_;
@@ -43,8 +45,24 @@ my $s = CGITest::Server->start(conf => $conf, prepare => sub {
     }
     # what python3 -m venv makes, without a copy of pip
     $server->file('v/pyvenv.cfg', "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3\n");
-    $server->file("v/lib/$_/site-packages/watched.py", "value = 1\n")
-        for map { s{.*/}{}r } glob '/usr/lib/python3.*';
+    for my $dir (map { s{/usr}{v}r . '/site-packages' } glob '/usr/lib/python3.*') {
+        $server->file("$dir/watched.py", "value = 1\n");
+        # as colorama does
+        $server->file("$dir/wrapper.py", "import sys\nclass Wrapper:\n"
+            . "    def __init__(self, stream): self.stream = stream\n"
+            . "    def write(self, text): self.stream.write(text.upper())\n"
+            . "    def __getattr__(self, name): return getattr(self.stream, name)\n"
+            . "sys.stdout = Wrapper(sys.stdout)\n");
+        $server->file("$dir/handler.py", "import signal\n"
+            . "signal.signal(signal.SIGTERM, lambda *a: print('ended'))\n");
+        $server->file("$dir/setter.py", "import os\nos.environ['SET'] = 'yes'\n");
+    }
+    $server->file('htdocs/s/wrapped.doit', "#!$root/v/bin/python3\nimport os\n"
+        . "print('Content-Type: text/plain\\n')\n"
+        . "print(os.readlink('/proc/self/exe'), flush=True)\n"
+        . "import handler, setter, signal, wrapper\n"
+        . "signal.raise_signal(signal.SIGTERM)\n"
+        . "os.system('echo \$SET'); print('end', end='')\n", 0755);
     mkdir "$root/v/bin";
     symlink '/usr/bin/python3', "$root/v/bin/python3";
     $server->file('htdocs/s/watchpy.doit', "#!$root/v/bin/python3\nimport os, watched\n"
@@ -81,9 +99,17 @@ like(body('w'), qr{/perl$}, 'a script with -w is executed, if a module warns the
 like($s->error_log, qr/w\.doit: not run warm: it has -w, and a loaded module warns then/,
     'and the log says so');
 
+my $python = -e "$build/cgi-warm-python.so";
+if ($python) {
+    ok(wait_until(60, sub { body('wrapped') =~ /cgi-warm$/m }),
+        'Python: modules that change what all scripts have') or diag $s->error_log;
+    like($s->error_log, qr/cgi-warm: $_ is left to the scripts that load it: it changes $changes{$_}$/m,
+        "$_ is left to scripts") for sort keys %changes;
+    like(body('wrapped'), qr{cgi-warm\nyes\nENDED\nEND$}, 'and a script has what it loads');
+}
+
 # ---- watch=on: an edit counts at the next request
 
-my $python = -e "$build/cgi-warm-python.so";
 for (['perl', 'watch', "$root/lib/Watched.pm", "package Watched; sub value { 2 } 1;"],
     $python ? ['python3', 'watchpy', (glob "$root/v/lib/python3*/site-packages")[0] . '/watched.py',
         "value = 2\n"] : ()) {
