@@ -5,6 +5,32 @@ use strict;
 use warnings;
 
 my $cgi = '/usr/lib/cgi-bin';
+
+# What munin-update and munin-limits write, of a host with one service.
+sub munin {
+    my $d = dir() . '/munin';
+    return if -d $d;
+    make_path(map { "$d/$_" } qw(db/one.example html log run tmp));
+    file('munin/munin.conf', join('', map { "$_->[0] $d/$_->[1]\n" } ['dbdir', 'db'],
+        ['htmldir', 'html'], ['logdir', 'log'], ['rundir', 'run'], ['cgitmpdir', 'tmp'])
+        . "tmpldir /etc/munin/templates\nstaticdir /etc/munin/static\n"
+        . "html_strategy cgi\ngraph_strategy cgi\n"
+        . "[one.example;host.one.example]\n    address 127.0.0.1\n");
+    my $name = 'one.example;host.one.example:load';
+    file('munin/db/datafile', "version 2.0\n$name.graph_title Load\n"
+        . "$name.graph_category system\n$name.graph_order load\n$name.load.label load\n"
+        . "$name.load.update_rate 300\n$name.load.graph_data_size normal\n");
+    run('sh', '-c', 'cd "$0" && /usr/share/munin/munin-datafile2storable datafile '
+        . '> new && mv new datafile.storable', "$d/db");
+    my $rrd = "$d/db/one.example/host.one.example-load-load-g.rrd";
+    my $begin = 1577836800;
+    run('rrdtool', 'create', $rrd, '--start', $begin - 300, 'DS:42:GAUGE:600:U:U',
+        map { "RRA:$_:0.5:1:200" } qw(AVERAGE MIN MAX));
+    run('rrdtool', 'update', $rrd, map { $begin + $_ * 300 . ':' . $_ % 7 } 0 .. 100);
+    owned($d);
+    as_www('/usr/share/munin/munin-limits', '--config', "$d/munin.conf");
+}
+
 (
     {name => 'fossil', package => 'fossil', script => '@dir@/fossil.cgi',
      make => 1, needs => ['/usr/bin/fossil'], file => 'link',
@@ -37,6 +63,7 @@ my $cgi = '/usr/lib/cgi-bin';
 
     {name => 'gitweb', package => 'gitweb', script =>
         ['/usr/share/gitweb/gitweb.cgi', "$cgi/gitweb.cgi"], file => 'link',
+     warm => [qw(CGI Digest::MD5 Encode Fcntl File::Basename File::Find Time::HiRes)],
      env => {GITWEB_CONFIG => '@dir@/gitweb.conf'}, like => qr/one\.git/,
      prepare => sub {
         repository();
@@ -76,6 +103,7 @@ my $cgi = '/usr/lib/cgi-bin';
         '/js.php?name=jquery'], strip => [qr/\b\d{5,}\b/]},
 
     {name => 'cgipm', package => 'libcgi-pm-perl', make => 1,
+     warm => [qw(CGI)],
      script => '@dir@/cgipm.cgi', file => 'link', needs =>
         ['/usr/share/perl5/CGI.pm'], like => qr/<form/, prepare => sub {
         $_[0]{script} = file('cgipm.cgi', <<'E', 0755);
@@ -96,6 +124,7 @@ E
             'multipart/form-data; boundary=q']]},
 
     {name => 'hgweb', package => 'mercurial', make => 1, file => 'link',
+     warm => [qw(mercurial.hgweb hgdemandimport)],
      script => '@dir@/hgweb.cgi', needs => ['/usr/bin/hg'], like => qr/first/,
      prepare => sub {
         my $example = (grep { -e } glob
@@ -116,6 +145,7 @@ E
         '?cmd=capabilities', '/static/style-paper.css']},
 
     {name => 'awstats', package => 'awstats', script => "$cgi/awstats.pl",
+     warm => [qw(Encode File::Spec Socket Time::Local)],
      file => 'shell', env => {AWSTATS_ENABLE_CONFIG_DIR => '@dir@/awstats'},
      like => qr/one\.example/, prepare => sub {
         mkdir dir() . '/awstats';
@@ -132,6 +162,9 @@ E
      strip => [qr/\d+ \w{3} \d{4}/]},
 
     {name => 'smokeping', package => 'smokeping', make => 1,
+     warm => [qw(CGI Digest::MD5 Getopt::Long Pod::Usage RRDs SNMP_util Smokeping::Config
+        Smokeping::Examples Smokeping::Graphs Smokeping::Master Smokeping::RRDtools
+        Smokeping::Slave Sys::Hostname Sys::Syslog Time::HiRes URI::Escape)],
      script => '@dir@/smokeping.cgi', file => 'link',
      needs => ['/usr/share/smokeping/smokeping.cgi'], like => qr/SmokePing/i,
      prepare => sub {
@@ -145,18 +178,41 @@ E
         $_[0]{script} = file('smokeping.cgi', "#!/bin/sh\n"
             . 'exec /usr/share/smokeping/smokeping.cgi '
             . file('smokeping/config', $text) . "\n", 0755);
+        # The shell would execute it; this stays in the interpreter.
+        $_[0]{warm_script} = file('smokeping-warm.cgi', "#!/usr/bin/perl\n"
+            . "\@ARGV = ('$d/config');\n"
+            . "do '/usr/share/smokeping/smokeping.cgi'; die \$@ if \$@;\n", 0755);
         owned($d);
      },
      ask => ['', '?target=Local', '?target=none'],
      strip => [qr/\d{4}-\d\d-\d\d/, qr/\b\d{10}\b/]},
 
     {name => 'mailgraph', package => 'mailgraph',
+     warm => [qw(RRDs POSIX)],
      script => '/usr/share/mailgraph/mailgraph.cgi', file => 'link', like => qr/Mail/,
      ask => ['', '?0-n', '?none']},
 
+    {name => 'munin-html', package => 'munin', file => 'link',
+     script => '/usr/lib/munin/cgi/munin-cgi-html', needs => ['/usr/bin/rrdtool'],
+     env => {MUNIN_CONFIG => '@dir@/munin/munin.conf'}, prepare => \&munin,
+     like => qr/Munin.*host\.one\.example/s, ask => ['/', '/one.example/',
+        '/one.example/host.one.example/index.html',
+        '/one.example/host.one.example/load.html', '/system-day.html',
+        '/problems.html', '/none/'],
+     strip => [qr/\d{4}-\d\d-\d\d/, qr/(?<=_epoch=)\d+/]},
+
+    {name => 'munin-graph', package => 'munin', file => 'link',
+     script => '/usr/lib/munin/cgi/munin-cgi-graph', needs => ['/usr/bin/rrdtool'],
+     env => {MUNIN_CONFIG => '@dir@/munin/munin.conf'}, prepare => \&munin,
+     like => qr/^\x89PNG/, ask => [map({ "/one.example/host.one.example/$_" }
+        'load-pinpoint=1577836800,1577866500.png',
+        'load-pinpoint=1577836800,1577866500.png?size_x=300&size_y=100',
+        'load-pinpoint=1577836800,1577866500.png?size_x=9999', 'none-day.png'),
+        '/', '/%22/load-day.png']},
+
     {name => 'nagios4', package => 'nagios4-cgi',
      script => "$cgi/nagios4/status.cgi", file => 'link', like => qr/Nagios/i,
-     env => {REMOTE_USER => 'nagiosadmin'},
+     user => 'nagiosadmin',
      ask => ['', '?host=all', '?hostgroup=all&style=overview'],
      strip => [qr/Last Updated.*/]},
 
@@ -209,7 +265,7 @@ E
     {name => 'backuppc', package => 'backuppc',
      script => ['/usr/share/backuppc/cgi-bin/index.cgi', "$cgi/backuppc/index.cgi"],
      file => 'link', like => qr/BackupPC/i, ask => ['', '?action=view'],
-     env => {REMOTE_USER => 'backuppc'}},
+     user => 'backuppc'},
 
     {name => 'namazu', package => 'namazu2', script => "$cgi/namazu.cgi",
      file => 'link', like => qr/Results/, ask => ['?query=a', '', '?query=']},
@@ -256,6 +312,7 @@ E
      strip => [qr/Generated .*/]},
 
     {name => 'blosxom', package => 'blosxom', script => "$cgi/blosxom",
+     warm => [qw(CGI FileHandle File::Find File::stat Time::Local)],
      file => 'link', like => qr/./s, ask => ['', '/', '/index.rss',
         '/2020/01']},
 
@@ -268,6 +325,7 @@ E
      like => qr/Link Checker/i, ask => ['', '?uri=none:&check=Check']},
 
     {name => 'w3mman', package => 'w3m',
+     warm => [qw()],
      script => '/usr/lib/w3m/cgi-bin/w3mman2html.cgi', file => 'link',
      like => qr/html/i, ask => ['?true', '?man=true(1)', '']},
 
@@ -289,6 +347,7 @@ E
      strip => [qr/value="[^"]*"/]},
 
     {name => 'flask', package => 'python3-flask', make => 1, file => 'link',
+     warm => [qw(flask wsgiref.handlers)],
      script => '@dir@/flask.cgi', needs =>
         ['/usr/lib/python3/dist-packages/flask/__init__.py'],
      like => qr/hello/, prepare => sub {
@@ -318,6 +377,8 @@ E
         'name=J%C3%BCrgen', 'application/x-www-form-urlencoded'], '']},
 
     {name => 'django', package => 'python3-django', make => 1, file => 'link',
+     warm => [qw(django.db.models django.forms django.template django.urls
+        django.db.backends.sqlite3.base wsgiref.handlers)],
      script => '@dir@/django.cgi', needs =>
         ['/usr/lib/python3/dist-packages/django/__init__.py'],
      like => qr/Django/, prepare => sub {
@@ -342,7 +403,108 @@ E
      strip => [qr/value="\w{64}"/, qr{<tr>.*?</tr>}s, qr{<pre.*?</pre>}s,
         qr/csrfmiddlewaretoken.*/]},
 
+    {name => 'jinja', package => 'python3-jinja2', make => 1, file => 'link',
+     warm => [qw(jinja2 sqlite3 urllib.parse html json)],
+     script => '@dir@/jinja/site.cgi', needs =>
+        ['/usr/lib/python3/dist-packages/jinja2/__init__.py'],
+     like => qr{<li>first</li>}, prepare => sub {
+        my $d = dir() . '/jinja';
+        file('jinja/templates/base.html', "<title>{% block title %}{% endblock %}</title>\n"
+            . "{% block body %}{% endblock %}\n");
+        file('jinja/templates/list.html', <<'E');
+{% extends "base.html" %}
+{% macro entry(text) %}<li>{{ text }}</li>{% endmacro %}
+{% block title %}{{ found|length }} of {{ all }}{% endblock %}
+{% block body %}<ul>{% for text in found %}{{ entry(text) }}
+{% else %}<li>none</li>{% endfor %}</ul>
+<form method="post" action="{{ base }}/add"><input name="text" value="{{ q|default('', true) }}"></form>
+{% endblock %}
+E
+        $_[0]{script} = file('jinja/site.cgi', <<'E', 0755);
+#!/usr/bin/python3
+import html, json, os, sqlite3, sys
+from urllib.parse import parse_qs
+from jinja2 import Environment, FileSystemLoader, TemplateNotFound, select_autoescape
+
+here = os.path.dirname(os.path.realpath(__file__))
+base, path = os.environ['SCRIPT_NAME'], os.environ.get('PATH_INFO', '')
+db = sqlite3.connect(os.path.join(here, 'db'))
+db.execute('create table if not exists entry (text unique)')
+db.execute('insert or ignore into entry values (?)', ('first',))
+templates = Environment(loader=FileSystemLoader(os.path.join(here, 'templates')),
+                        autoescape=select_autoescape())
+
+def page(body, kind='text/html; charset=utf-8', *more):
+    sys.stdout.buffer.write('\n'.join([f'Content-Type: {kind}', *more, '', body]).encode())
+
+if os.environ['REQUEST_METHOD'] == 'POST':
+    form = parse_qs(sys.stdin.buffer.read(int(os.environ['CONTENT_LENGTH'])).decode())
+    if form.get('text'):
+        db.execute('insert or replace into entry values (?)', form['text'])
+        page('added\n', 'text/plain', 'Status: 303 See Other', f'Location: {base}/')
+    else:
+        page(html.escape('say "text"'), 'text/html', 'Status: 422 Unprocessable')
+elif path == '/json':
+    page(json.dumps(db.execute('select text from entry order by text').fetchall()),
+         'application/json')
+elif path in ('', '/'):
+    q = parse_qs(os.environ['QUERY_STRING']).get('q', [''])[0]
+    found = [row[0] for row in db.execute(
+        'select text from entry where instr(text, ?) order by text', (q,))]
+    page(templates.get_template('list.html').render(found=found, q=q, base=base,
+         all=db.execute('select count(*) from entry').fetchone()[0]))
+else:
+    try:
+        page(templates.get_template(path[1:] + '.html').render())
+    except TemplateNotFound as e:
+        page(f'no page {html.escape(e.name)}', 'text/html', 'Status: 404 Not Found')
+db.commit()
+E
+        owned($d);
+     },
+     ask => ['/', '?q=%C3%A4', ['POST', '/add', 'text=%3Cb%3E+%C3%A4+%26',
+        'application/x-www-form-urlencoded'], ['POST', '/add', '',
+        'application/x-www-form-urlencoded'], '/', '?q=%C3%A4', '/json',
+        '/base', '/none']},
+
+    {name => 'rt', package => 'request-tracker5', make => 1, file => 'link',
+     warm => [qw(CGI Plack::Handler::CGI)],
+     script => '@dir@/rt.cgi', needs => ['/usr/sbin/rt-setup-database-5',
+        '/usr/share/request-tracker5/libexec/rt-server'], like => qr/RT at a glance/,
+     env => {RT_SITE_CONFIG => '@dir@/rt/RT_SiteConfig.pm',
+        RT_SITE_CONFIG_DIR => '@dir@/rt/conf.d'}, user => 'root',
+     prepare => sub {
+        my $d = dir() . '/rt';
+        make_path("$d/conf.d", "$d/mason", "$d/sessions");
+        my %set = (rtname => 'one.example', WebDomain => 'localhost', WebPath => '/rt',
+            DatabaseType => 'SQLite', DatabaseName => "$d/db", LogToSTDERR => 'error',
+            MasonDataDir => "$d/mason", MasonSessionDir => "$d/sessions",
+            WebSessionClass => 'Apache::Session::File', MailCommand => 'testfile',
+            WebRemoteUserAuth => 1, RestrictReferrer => 0, Timezone => 'UTC');
+        file('rt/RT_SiteConfig.pm', join '', "Set(\$LogToSyslog, undef);\n",
+            (map { "Set(\$$_, '$set{$_}');\n" } sort keys %set), "1;\n");
+        owned($d);
+        as_www('env', map({ "$_=$_[0]{env}{$_}" } 'RT_SITE_CONFIG', 'RT_SITE_CONFIG_DIR'),
+            '/usr/sbin/rt-setup-database-5', '--action', 'init', '--skip-create');
+        $_[0]{script} = file('rt.cgi', <<'E', 0755);
+#!/usr/bin/perl
+use Plack::Handler::CGI;
+my $app = do '/usr/share/request-tracker5/libexec/rt-server' or die $@ || $!;
+Plack::Handler::CGI->new->run($app);
+E
+     },
+     ask => ['/', '/Ticket/Create.html?Queue=1', ['POST', '/Ticket/Display.html',
+            'id=new&Queue=1&Subject=Broken&Content=It+is&Status=new',
+            'application/x-www-form-urlencoded'],
+        '/Ticket/Display.html?id=1', '/Search/Results.html?Query=id%3E0',
+        '/static/images/favicon.png'],
+     # JSON of hashes, which have no order
+     strip => [qr/RT\.[\w.]+\s*=\s*\{.*?\};/s, qr/ data-\w+="\[\{[^"]*"/,
+        qr/\b[0-9a-f]{32}\b/, qr/(?<=id=)\d+/, qr/(?<=Time to display: )[\d.]+/,
+        qr/\b\d+ (?:seconds?|minutes?) ago\b|\bjust now\b/i]},
+
     {name => 'nph-clock', package => 'perl', make => 1, file => 'link',
+     warm => [qw(CGI)],
      script => '@dir@/nph-clock', like => qr/tick 3/, prepare => sub {
         $_[0]{script} = file('nph-clock', <<'E', 0755);
 #!/usr/bin/perl
