@@ -188,6 +188,7 @@ sub warm_of {
     my ($of) = @_;
     return grep {
         slurp("/proc/$_/comm") eq "cgi-warm\n"
+            && slurp("/proc/$_/cmdline") !~ m{/v/bin/} # those end by themselves
             && {status_of($_)}->{Uid} =~ /^$of\s/
     } children_of($s->pid);
 }
