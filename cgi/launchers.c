@@ -37,8 +37,8 @@ CGI_EXEC_USE_LOG;
 
 /* Both modules' copies of the engine find each other's data by these names;
  * the number changes with the layout of the data. */
-#define SHARED_KEY "cgi-exec-launchers-5"
-#define RETAINED_KEY "cgi-exec-processes-5"
+#define SHARED_KEY "cgi-exec-launchers-6"
+#define RETAINED_KEY "cgi-exec-processes-6"
 
 #define SHARE_MIN 256
 /* In a launcher's command line: its number. */
