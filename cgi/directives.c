@@ -211,12 +211,18 @@ const char *cgi_exec_cmd_park(cmd_parms *cmd, void *mconfig, const char *arg)
     return NULL;
 }
 
+const char *cgi_exec_server_set(cmd_parms *cmd, cgi_exec_server_t **server)
+{
+    *server =
+        ap_get_module_config(cmd->server->module_config, &CGI_EXEC_MODULE_SYM);
+    return ap_check_cmd_context(cmd, GLOBAL_ONLY);
+}
+
 const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *mconfig,
                                   const char *arg)
 {
-    cgi_exec_server_t *server =
-        ap_get_module_config(cmd->server->module_config, &CGI_EXEC_MODULE_SYM);
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    cgi_exec_server_t *server;
+    const char *error = cgi_exec_server_set(cmd, &server);
 
     (void)mconfig;
     if (error) {
@@ -229,20 +235,19 @@ const char *cgi_exec_cmd_launcher(cmd_parms *cmd, void *mconfig,
 
 const char *cgi_exec_cmd_cgroup(cmd_parms *cmd, void *mconfig, const char *arg)
 {
-    cgi_exec_server_t *server =
-        ap_get_module_config(cmd->server->module_config, &CGI_EXEC_MODULE_SYM);
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    cgi_exec_server_t *server;
+    const char *error = cgi_exec_server_set(cmd, &server);
 
     (void)mconfig;
-    if (error) {
-        return error;
+    if (!error && *arg == '/' && cgi_subtree_is_fit(arg)) {
+        server->cgroup = arg;
     }
-    if (*arg != '/' || !cgi_subtree_is_fit(arg)) {
-        return apr_pstrcat(cmd->pool,
-                           "CGICgroup must name a directory of cgroup version "
-                           "2, which '",
-                           arg, "' is not", NULL);
+    else if (!error) {
+        error =
+            apr_pstrcat(cmd->pool,
+                        "CGICgroup must name a directory of cgroup version "
+                        "2, which '",
+                        arg, "' is not", NULL);
     }
-    server->cgroup = arg;
-    return NULL;
+    return error;
 }

@@ -200,19 +200,26 @@ static void list_launchers(void)
 
 static void maintain(int reason, void *data, apr_wait_t status);
 
+/* A user's groups, with gid as the first. @return how many; -1: nobody knows
+ */
+static int groups_of(apr_pool_t *p, const char *user, gid_t gid,
+                     gid_t **groups)
+{
+    int n = 0;
+
+    (void)getgrouplist(user, gid, NULL, &n);
+    *groups = apr_palloc(p, (apr_size_t)n * sizeof(**groups));
+    return getgrouplist(user, gid, *groups, &n) < 0 ? -1 : n;
+}
+
 const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
                                      gid_t gid)
 {
     const char **list;
     gid_t *groups;
-    int i, n = 0, ngroups = 0;
+    int i, n = 0, ngroups = user ? groups_of(p, user, gid, &groups) : -1;
 
-    if (!user) {
-        return NULL;
-    }
-    (void)getgrouplist(user, gid, NULL, &ngroups);
-    groups = apr_palloc(p, (apr_size_t)ngroups * sizeof(gid_t));
-    if (getgrouplist(user, gid, groups, &ngroups) < 0) {
+    if (ngroups < 0) {
         return NULL;
     }
     list = apr_palloc(p, ((apr_size_t)ngroups + 1) * sizeof(*list));
@@ -228,16 +235,11 @@ const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
 int cgi_exec_has_root_group(apr_pool_t *p, const char *user, gid_t gid)
 {
     gid_t *groups;
-    int i, n = 0;
+    int i, n = groups_of(p, user, gid, &groups);
 
-    (void)getgrouplist(user, gid, NULL, &n);
-    groups = apr_palloc(p, (apr_size_t)n * sizeof(*groups));
-    if (getgrouplist(user, gid, groups, &n) < 0) {
-        return 1; /* nobody knows: refused */
-    }
     for (i = 0; i < n && groups[i] != 0; i++) {
     }
-    return i < n;
+    return n < 0 || i < n; /* nobody knows: refused */
 }
 
 /* Scripts that one worker may have of the privileged launcher at the same
@@ -352,13 +354,17 @@ static const char **make_argv(launchers_t *l, const char *path)
  * have the time zone from their launcher. */
 static const char *const *environment_of(const launchers_t *l, apr_pool_t *p)
 {
-    const char **env = apr_pcalloc(p, 3 * sizeof(*env));
+    const char **env;
 
+    if (!l->warm) {
+        return NULL;
+    }
+    env = apr_pcalloc(p, 3 * sizeof(*env));
     env[0] = "PATH=/usr/local/bin:/usr/bin:/bin";
     if (l->identities >= 0 && getenv("TZ")) {
         env[1] = apr_pstrcat(p, "TZ=", getenv("TZ"), NULL);
     }
-    return l->warm ? env : NULL;
+    return env;
 }
 
 static apr_status_t spawn(launchers_t *l, int slot)

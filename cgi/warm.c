@@ -130,9 +130,8 @@ static cgi_warm_t *add(apr_array_header_t **list, cgi_warm_t *warm,
 const char *cgi_exec_cmd_warm(cmd_parms *cmd, void *mconfig, int argc,
                               char *const argv[])
 {
-    cgi_exec_server_t *server =
-        ap_get_module_config(cmd->server->module_config, &CGI_EXEC_MODULE_SYM);
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    cgi_exec_server_t *server;
+    const char *error = cgi_exec_server_set(cmd, &server);
     cgi_warm_t *warm;
     struct stat st;
     int i;

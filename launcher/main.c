@@ -294,6 +294,12 @@ static int is_over(const script_t *script)
            (!script->kill_timeout || launcher_cgroup_is_empty(script->entry));
 }
 
+/* Nothing of the script is left to be ended. */
+static int is_done(const script_t *script)
+{
+    return script->reaped && (is_group_gone(script) || is_over(script));
+}
+
 /* What a script has started goes with it, unless it has left the group, and
  * there is no cgroup that it could not leave. */
 static void end_rest(script_t *script)
@@ -320,7 +326,7 @@ static void on_exit_status(script_t *script, int status)
         break;
     case SCRIPT_TERM:
         /* The rest of its group has until the deadline. */
-        if (is_group_gone(script) || is_over(script)) {
+        if (is_done(script)) {
             forget(script);
         }
         break;
@@ -389,7 +395,7 @@ static apr_interval_time_t run_timers(void)
         }
         /* A number is another's as soon as its group is gone. Nobody comes
          * around all numbers between two looks. */
-        if (script->reaped && (is_group_gone(script) || is_over(script))) {
+        if (is_done(script)) {
             forget(script);
             continue;
         }
@@ -400,7 +406,7 @@ static apr_interval_time_t run_timers(void)
             else {
                 signal_group(script, SIGKILL);
                 script->deadline = 0;
-                if (script->reaped && is_over(script)) {
+                if (is_done(script)) {
                     forget(script);
                     continue;
                 }

@@ -23,7 +23,7 @@ use CGITest::Server;
 our @EXPORT = qw(server once get text_of show escape unescape hexed where
                  tag_of gone is_gone is_hidden end_scripts lines_like
                  none_like within emit parallel sections
-                 runs begin_script);
+                 runs begin_script begin_until python_counts);
 
 my $tag_number = 0;
 
@@ -233,6 +233,37 @@ sub begin_script {
     $c->send($c->format_request('GET', "$target&$tag"));
     runs($tag) or die "no script for $target\n";
     return ($c, $tag);
+}
+
+# Start a request, and wait until its response has this text. The connection.
+sub begin_until {
+    my ($server, $target, $text) = @_;
+    my $c = CGITest::HTTP->new(%{$server->where});
+    $c->send($c->format_request('GET', $target));
+    $c->read_until($text);
+    return $c;
+}
+
+# Python: word(x) is a word in hex, backwards; counts(words) is how often each is
+# in the process's memory. The words are not, on this account: each letter of a
+# pattern has brackets.
+sub python_counts {
+    return <<'END';
+import os, re
+def pattern(word): return re.compile(b''.join(b'[%c]' % c for c in word))
+def word(x): return pattern(reversed(bytes.fromhex(x)))
+def counts(words):
+    found = [0 for _ in words]
+    with open('/proc/self/maps') as maps, open('/proc/self/mem', 'rb', 0) as mem:
+        for line in list(maps):
+            span, mode = line.split()[:2]
+            if mode.startswith('rw') and '[v' not in line:
+                low, high = (int(x, 16) for x in span.split('-'))
+                mem.seek(low)
+                data = mem.read(high - low) or b''
+                found = [n + len(w.findall(data)) for n, w in zip(found, words)]
+    return found
+END
 }
 
 # Log lines since a mark that match.

@@ -125,13 +125,7 @@ sub privileged {
 }
 
 # A connection whose script has said that it runs.
-sub running {
-    my ($target) = @_;
-    my $c = CGITest::HTTP->new(%{$s->where});
-    $c->send($c->format_request('GET', $target));
-    $c->read_until("start\n");
-    return $c;
-}
+sub running { return begin_until($s, $_[0], "start\n") }
 
 # ---- who it is
 

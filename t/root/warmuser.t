@@ -103,22 +103,8 @@ for name in ('mem', 'fd', 'environ', 'maps'):
     except PermissionError:
         print(name, 'closed')
 END
-    look => <<'END',
-import os, re
-# the word is not in this process's own memory: each letter has brackets
-def pattern(word): return re.compile(b''.join(b'[%c]' % c for c in word))
-words = [pattern(reversed(bytes.fromhex(x))) for x in os.environ['QUERY_STRING'].split('+')]
-found = [0 for _ in words]
-with open('/proc/self/maps') as maps, open('/proc/self/mem', 'rb', 0) as mem:
-    for line in list(maps):
-        span, mode = line.split()[:2]
-        if mode.startswith('rw') and '[v' not in line:
-            low, high = (int(x, 16) for x in span.split('-'))
-            mem.seek(low)
-            data = mem.read(high - low) or b''
-            found = [n + len(w.findall(data)) for n, w in zip(found, words)]
-print(*[n > 0 for n in found])
-END
+    look => python_counts() . "words = [word(x) for x in os.environ['QUERY_STRING'].split('+')]\n"
+        . "print(*[n > 0 for n in counts(words)])\n",
     slow => "import os, time\nprint('start', flush=True)\ntime.sleep(2)\nprint(os.getuid())\n",
     stay => "import signal, time\nsignal.signal(15, signal.SIG_IGN)\n"
         . "print('start', flush=True)\ntime.sleep(60)\n",
@@ -274,13 +260,7 @@ is(body('/warm/how'), "cgi-warm\n", 'others go on');
 
 # ---- launchers that are killed, leases, restart, stop
 
-sub running {
-    my ($target) = @_;
-    my $c = CGITest::HTTP->new(%{$s->where});
-    $c->send($c->format_request('GET', $target));
-    $c->read_until("start\n");
-    return $c;
-}
+sub running { return begin_until($s, $_[0], "start\n") }
 my $tag = tag_of();
 
 my $c = running('/warm/slow');

@@ -35,23 +35,9 @@ my %script = (
     how => "import os\nprint(os.readlink('/proc/self/exe').split('/')[-1])\n",
     slow => "import os, time\ntime.sleep(3)\nprint('end')\n",
     secret => "import os\nprint(len(os.environ['HTTP_X_SECRET']))\n",
-    look => <<'END');
-import os, re
-# the word is not in this process's own memory: each letter has brackets
-def pattern(word): return re.compile(b''.join(b'[%c]' % c for c in word))
-word = pattern(reversed(bytes.fromhex(os.environ['QUERY_STRING'])))
-known = pattern(b'GATEWAY_INTERFACE=CGI')
-found = [0, 0]
-with open('/proc/self/maps') as maps, open('/proc/self/mem', 'rb', 0) as mem:
-    for line in list(maps):
-        span, mode = line.split()[:2]
-        if mode.startswith('rw') and '[v' not in line:
-            low, high = (int(x, 16) for x in span.split('-'))
-            mem.seek(low)
-            data = mem.read(high - low) or b''
-            found[0] += len(word.findall(data))
-            found[1] += len(known.findall(data))
-print(found[0], found[1] > 0, [x for x in os.environ if 'SECRET' in x])
+    look => python_counts() . <<'END');
+n = counts([word(os.environ['QUERY_STRING']), pattern(b'GATEWAY_INTERFACE=CGI')])
+print(n[0], n[1] > 0, [x for x in os.environ if 'SECRET' in x])
 END
 
 sub begin {
