@@ -36,6 +36,9 @@
  * more slowly. */
 #define TAKEN_TICK_MIN 250
 #define TAKEN_TICK_MAX apr_time_from_msec(50)
+/* Where poll() passes over small pieces of the body, they are taken after that
+ * time; shorter than a wait that would park the request. */
+#define PIECE_WAIT apr_time_from_msec(1)
 /* The status page names the process of a script that has run for so long. */
 #define NAME_AFTER apr_time_from_msec(100)
 /* So many reads empty any pipe, whatever its size. */
@@ -228,11 +231,11 @@ void cgi_driver_begin(cgi_driver_t *d, apr_time_t now)
 
 static void spool(cgi_driver_t *d, apr_time_t now)
 {
-    apr_off_t before = d->input.to;
-    cgi_outcome_e outcome = cgi_input_spool(&d->input, d->client.fd < 0);
+    apr_size_t moved = 0;
+    cgi_outcome_e outcome = cgi_input_spool(&d->input, d->client.fd, &moved);
 
-    if (d->input.to > before) {
-        d->shown.bytes_in += d->input.to - before;
+    if (moved) {
+        d->shown.bytes_in += (apr_off_t)moved;
         d->active = now;
     }
     if (goes_on(d, outcome) && outcome == CGI_ENDED) {
@@ -696,6 +699,7 @@ apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
                      cgi_output_is_due(&d->output)))
             ? now
             : 0;
+    at[CGI_AT_PIECE] = d->input.patient ? now + PIECE_WAIT : 0;
     at[CGI_AT_TICK] = sends && !d->client.writes           ? now + d->tick
                       : d->client.fd < 0 || d->q.c->master ? now + CLIENT_TICK
                                                            : 0;
@@ -761,7 +765,8 @@ static void step_client(cgi_driver_t *d, const struct pollfd *pfd,
         (void)goes_on(d, CGI_LEFT);
     }
     else if (d->phase == CGI_PHASE_SPOOL) {
-        if (d->input.more || d->client.fd < 0 || readable) {
+        if (d->input.more || d->client.fd < 0 || readable ||
+            cgi_times_due(&d->times, CGI_AT_PIECE, now)) {
             spool(d, now);
         }
     }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -31,6 +32,13 @@ CGI_EXEC_USE_LOG;
 /* Written to a file at once. Linux keeps free pages for pieces up to this
  * size at hand; larger ones cost more where memory is in use. */
 #define FILE_PIECE (32 * 1024)
+/* Kept until then, of a body that goes into a file. */
+#define SPOOL_SIZE CGI_LARGE_PIPE
+/* After so much of such a body, while it comes quickly, the kernel tells only
+ * of pieces of that size: to be woken for each packet costs the sender more
+ * than the packet, if it is on the same machine. */
+#define PATIENT_AFTER (1024 * 1024)
+#define PATIENT_SIZE (128 * 1024)
 /* Moved before the other sources get their turn. */
 #define TURN_SIZE (4 * 1024 * 1024)
 /* So often the filters are asked in one turn: small pieces make many
@@ -279,27 +287,44 @@ static cgi_outcome_e put_file(cgi_input_t *in)
     return CGI_WENT_ON;
 }
 
-cgi_outcome_e cgi_input_spool(cgi_input_t *in, int block)
+/* Whether poll() is to pass over small pieces (SO_RCVLOWAT, socket(7)). */
+static void be_patient(cgi_input_t *in, int fd, int patient)
 {
-    apr_read_type_e how = block ? APR_BLOCK_READ : APR_NONBLOCK_READ;
+    int size = patient ? PATIENT_SIZE : 1;
+
+    /* a stream of HTTP/2 has a pipe */
+    if (patient != in->patient &&
+        !setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &size, sizeof(size))) {
+        in->patient = patient;
+        in->socket = fd;
+    }
+}
+
+cgi_outcome_e cgi_input_spool(cgi_input_t *in, int fd, apr_size_t *moved)
+{
+    apr_read_type_e how = fd < 0 ? APR_BLOCK_READ : APR_NONBLOCK_READ;
     cgi_outcome_e outcome = CGI_WENT_ON;
     apr_off_t end = in->to + TURN_SIZE, before;
     apr_status_t rv;
 
     in->more = 0;
     while (!in->eos && outcome == CGI_WENT_ON && in->to < end) {
-        before = in->to;
+        before = in->length;
         rv = collect(in, how);
         if (APR_STATUS_IS_EAGAIN(rv)) {
             send_continue(in->q);
+            be_patient(in, fd, *moved && in->to >= PATIENT_AFTER);
             return CGI_WENT_ON;
         }
         if (rv != APR_SUCCESS) {
             return body_failed(in->q, rv);
         }
-        outcome = put_file(in);
-        if (in->to == before && !in->eos) {
+        *moved += (apr_size_t)(in->length - before);
+        if (in->length == before && !in->eos) {
             break; /* a filter goes on without the client */
+        }
+        if (in->length >= SPOOL_SIZE || in->eos) {
+            outcome = put_file(in);
         }
     }
     if (outcome != CGI_WENT_ON) {
@@ -309,6 +334,7 @@ cgi_outcome_e cgi_input_spool(cgi_input_t *in, int block)
         in->more = 1;
         return CGI_WENT_ON;
     }
+    be_patient(in, fd, 0);
     in->state = CGI_INPUT_DONE;
     cgi_debug_at(in->q->debug, CGI_DEBUG_SPOOLED);
     return lseek(in->file_fd, 0, SEEK_SET)
@@ -516,6 +542,7 @@ void cgi_input_finish(cgi_input_t *in)
 {
     in->state = CGI_INPUT_DONE;
     in->more = 0;
+    be_patient(in, in->socket, 0); /* the next request, on this connection */
     if (in->bb) {
         apr_brigade_cleanup(in->bb);
     }

@@ -31,6 +31,8 @@ typedef struct cgi_input_t {
     int eos;        /* 1: the client has sent the whole body */
     int large;      /* 1: the body has filled a pipe */
     int piped;      /* 1: a piece of the body is on its way in a pipe */
+    int patient;    /* 1: poll() passes over small pieces of the body */
+    int socket;     /* if so, of this one */
     apr_off_t left; /* to come; 0 or less: not known, or to be copied */
     apr_bucket_brigade *bb;       /* collected, not yet passed on */
     apr_off_t length;             /* bytes in there */
@@ -49,9 +51,10 @@ cgi_outcome_e cgi_input_init(cgi_input_t *in, cgi_request_t *q,
 int cgi_input_fd(const cgi_input_t *in);
 
 /** In CGI_INPUT_SPOOL: store what the client has sent.
- * @param block 1: wait for more
+ * @param fd where the client is polled for; -1: wait in the filters
+ * @param moved bytes are added
  * @return CGI_ENDED: the body is complete */
-cgi_outcome_e cgi_input_spool(cgi_input_t *in, int block);
+cgi_outcome_e cgi_input_spool(cgi_input_t *in, int fd, apr_size_t *moved);
 
 /** The script has started, and can read. */
 void cgi_input_start(cgi_input_t *in);

@@ -191,6 +191,31 @@ for my $way ('/engine-stream', '/engine-spool') {
     ok($c->usable('/engine/hello'), "A10 $way: and then the next request");
 }
 
+# Of a large body that comes quickly the kernel tells only in large pieces: its
+# end need not be one, and neither are the requests that follow.
+{
+    my $h = CGITest::HTTP->new(%{where()});
+    my $large = $source x 48;
+    for my $pause (0.0003, 0.02) {
+        my @ends = map { "$_," } 1 .. 30;
+        my $pid = $h->send_in_background(sub {
+            my ($c) = @_;
+            $c->send($c->format_request('POST', '/engine/count',
+                    headers => ['Transfer-Encoding' => 'chunked']));
+            for my $piece ($large, @ends) {
+                $c->send(sprintf "%x\r\n%s\r\n", length $piece, $piece);
+                select undef, undef, undef, $pause;
+            }
+            $c->send("0\r\n\r\n");
+        });
+        my $c = counted($h->response(seconds => 20));
+        waitpid $pid, 0;
+        is($c->{md5}, md5_hex(join '', $large, @ends),
+            "A10 a large body that ends in small pieces, each after $pause s");
+        ok($h->usable('/engine/hello'), 'A10 and then a small request');
+    }
+}
+
 # The spool file: it is stdin itself, has no name, and can be read again.
 {
     my $c = counted(once('POST', '/engine-spool/count', body => 'x' x 5000));

@@ -14,7 +14,8 @@
  * stderr: e (a line), E (its end) cli:...   the client: d (data), r (closed
  * one side), R (reset), w (takes more), W (takes all), a (aborted, as httpd
  * tells) in:...    a step of the body: m (some moved), f (the script's stdin
- * is full), e (its end), x (the read fails), p (it has more to pass) stdin:r
+ * is full), e (its end), x (the read fails), p (it has more to pass), w (some
+ * moved, of a socket that passes over small pieces) stdin:r
  * there is room in it; stdin:c it was closed place:... of CGILimit: r (it is
  * free), w (it is not), n (refused)
  *   wish      somebody on the status page wants it to end
@@ -472,8 +473,10 @@ static cgi_outcome_e input(cgi_input_t *in, apr_size_t *moved)
     char c = take(f.in);
 
     in->more = 0;
+    in->patient = c == 'w';
     f.data = 0;
     switch (c) {
+    case 'w':
     case 'm':
         *moved += 1;
         in->state = in->state == CGI_INPUT_SPOOL ? CGI_INPUT_SPOOL
@@ -515,15 +518,10 @@ cgi_outcome_e cgi_input_store(cgi_input_t *in, apr_size_t *moved)
     return CGI_WENT_ON;
 }
 
-cgi_outcome_e cgi_input_spool(cgi_input_t *in, int block)
+cgi_outcome_e cgi_input_spool(cgi_input_t *in, int fd, apr_size_t *moved)
 {
-    apr_size_t moved = 0;
-    cgi_outcome_e outcome;
-
-    say(block ? "spool-block" : "spool");
-    outcome = input(in, &moved);
-    in->to += (apr_off_t)moved;
-    return outcome;
+    say(fd < 0 ? "spool-block" : "spool");
+    return input(in, moved);
 }
 
 static cgi_outcome_e place(cgi_admission_t *a, cgi_request_t *q)
@@ -1064,6 +1062,9 @@ static const case_t cases[] = {
      "start start input end", 0},
     {"a body, spooled", "s", "cli:d in:m|cli:d in:e|out:HBE ctl:SX.",
      "spool spool start end", 0},
+    {"a spooled body, told of in large pieces", "s",
+     "cli:d in:w|in:m timer|cli:d in:e|out:HBE ctl:SX.",
+     "spool spool spool start end", 0},
     {"a spooled body stops", "s", "cli:d in:m|+60000", "spool info:408", 408},
     {"a spooled body can't be read", "s", "cli:d in:x", "spool info:400", 400},
     {"the client goes while it is spooled", "s", "cli:R", "left", 0},
