@@ -13,6 +13,7 @@
 #include "cgi/admission.h"
 #include "cgi/compat.h"
 #include "cgi/gate.h"
+#include "cgi/groups.h"
 #include "cgi/input.h"
 #include "cgi/launchers.h"
 #include "cgi/park.h"
@@ -23,6 +24,7 @@
 #include "cgi/stderrfile.h"
 #include "cgi/subtree.h"
 #include "cgi/warm.h"
+#include "cgi/words.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -49,7 +51,7 @@ unsigned int cgi_exec_add_identity(apr_pool_t *pconf,
     }
     added = apr_array_push(identities);
     *added = *identity;
-    added->groups = cgi_launch_groups(pconf, user, identity->gid);
+    added->groups = cgi_groups_further(pconf, user, identity->gid);
     return (unsigned int)identities->nelts;
 }
 
@@ -82,7 +84,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
     (void)plog;
     (void)ptemp;
-    launcher_path = cgi_launch_find(pconf, s, server->launcher_path);
+    launcher_path = cgi_words_find(pconf, s, server->launcher_path);
     if (!launcher_path ||
         !cgi_warm_find(pconf, s, launcher_path, server->warm)) {
         return HTTP_INTERNAL_SERVER_ERROR;

@@ -1,9 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -28,10 +26,12 @@
 #include "base/clock.h"
 #include "cgi/cgi_exec.h"
 #include "cgi/launchers.h"
+#include "cgi/post.h"
 #include "cgi/status.h"
 #include "cgi/subtree.h"
 #include "cgi/suexec.h"
 #include "cgi/warm.h"
+#include "cgi/words.h"
 
 CGI_EXEC_USE_LOG;
 
@@ -40,9 +40,6 @@ CGI_EXEC_USE_LOG;
 #define SHARED_KEY "cgi-exec-launchers-6"
 #define RETAINED_KEY "cgi-exec-processes-6"
 
-#define SHARE_MIN 256
-/* In a launcher's command line: its number. */
-#define NUMBER_AT 4
 /* One that lives for less than this many microseconds died of its start. */
 #define QUICK_DEATH apr_time_from_sec(1)
 #define QUICK_DEATHS_MAX 3
@@ -108,48 +105,6 @@ static apr_pool_t *process_pool;
 static pid_t parent;        /* httpd's */
 static const char *cgroups; /* CGICgroup, or NULL */
 
-/* access() alone would take a directory for a program. */
-static int is_program(const char *path)
-{
-    struct stat st;
-
-    return !access(path, X_OK) && !stat(path, &st) && S_ISREG(st.st_mode);
-}
-
-const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
-                            const char *configured)
-{
-    const char *beside = NULL, *installed = CGI_LAUNCHER_DIR "/cgi-launcher";
-    Dl_info info;
-
-    if (configured) {
-        if (is_program(configured)) {
-            return configured;
-        }
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
-                     "CGILauncher must name the program cgi-launcher: "
-                     "%s can't be executed",
-                     configured);
-        return NULL;
-    }
-    if (dladdr((void *)&launchers, &info) && info.dli_fname) {
-        beside = apr_pstrcat(p, ap_make_dirstr_parent(p, info.dli_fname),
-                             "cgi-launcher", NULL);
-        if (is_program(beside)) {
-            return beside;
-        }
-    }
-    if (is_program(installed)) {
-        return installed;
-    }
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
-                 "the program cgi-launcher is missing or not executable: "
-                 "looked for %s and %s; install it there, or name it with "
-                 "CGILauncher",
-                 beside ? beside : "(no path of this module)", installed);
-    return NULL;
-}
-
 /* httpd's end, of whatever kind: its pools are being destroyed. */
 static int is_exiting(void)
 {
@@ -200,175 +155,21 @@ static void list_launchers(void)
 
 static void maintain(int reason, void *data, apr_wait_t status);
 
-/* A user's groups, with gid as the first. @return how many; -1: nobody knows
- */
-static int groups_of(apr_pool_t *p, const char *user, gid_t gid,
-                     gid_t **groups)
+/* What its launchers are started with. */
+static cgi_words_t words_of(const launchers_t *l)
 {
-    int n = 0;
+    cgi_words_t words = {.table = l->table,
+                         .cgroup = l->cgroup,
+                         .privileged = l->identities >= 0,
+                         .warm = l->warm,
+                         .ready_fd = l->ready_fd};
 
-    (void)getgrouplist(user, gid, NULL, &n);
-    *groups = apr_palloc(p, (apr_size_t)n * sizeof(**groups));
-    return getgrouplist(user, gid, *groups, &n) < 0 ? -1 : n;
-}
-
-const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
-                                     gid_t gid)
-{
-    const char **list;
-    gid_t *groups;
-    int i, n = 0, ngroups = user ? groups_of(p, user, gid, &groups) : -1;
-
-    if (ngroups < 0) {
-        return NULL;
-    }
-    list = apr_palloc(p, ((apr_size_t)ngroups + 1) * sizeof(*list));
-    for (i = 0; i < ngroups; i++) {
-        if (groups[i] != gid) {
-            list[n++] = apr_psprintf(p, "%lu", (unsigned long)groups[i]);
-        }
-    }
-    list[n] = NULL;
-    return n ? list : NULL;
-}
-
-int cgi_exec_has_root_group(apr_pool_t *p, const char *user, gid_t gid)
-{
-    gid_t *groups;
-    int i, n = groups_of(p, user, gid, &groups);
-
-    for (i = 0; i < n && groups[i] != 0; i++) {
-    }
-    return n < 0 || i < n; /* nobody knows: refused */
-}
-
-/* Scripts that one worker may have of the privileged launcher at the same
- * time: for each of its threads, those of HTTP/2 and what is still ending. No
- * honest worker has so many. */
-static int share(void)
-{
-    int threads = 1;
-
-    (void)ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    return 8 * threads > SHARE_MIN ? 8 * threads : SHARE_MIN;
-}
-
-const char *cgi_launch_warm_program(apr_pool_t *p, const char *launcher)
-{
-    return apr_pstrcat(p, ap_make_dirstr_parent(p, launcher), "cgi-warm",
-                       NULL);
-}
-
-/* What a launcher with an interpreter is told beside the others' words. */
-static void push_warm(launchers_t *l, apr_array_header_t *argv)
-{
-    int i;
-
-    APR_ARRAY_PUSH(argv, const char *) = "-p";
-    APR_ARRAY_PUSH(argv, const char *) = l->warm->plugin;
-    APR_ARRAY_PUSH(argv, const char *) = "-x";
-    APR_ARRAY_PUSH(argv, const char *) = l->warm->program;
-    APR_ARRAY_PUSH(argv, const char *) = "-s";
-    APR_ARRAY_PUSH(argv, const char *) = apr_itoa(l->pool, l->ready_fd);
-    if (l->warm->watch) {
-        APR_ARRAY_PUSH(argv, const char *) = "-o";
-    }
-    APR_ARRAY_PUSH(argv, const char *) = "-c";
-    l->cold_at = argv->nelts;
-    APR_ARRAY_PUSH(argv, const char *) = "0";
-    for (i = 0; i < l->warm->modules->nelts; i++) {
-        APR_ARRAY_PUSH(argv, const char *) = "-m";
-        APR_ARRAY_PUSH(argv, const char *) =
-            APR_ARRAY_IDX(l->warm->modules, i, const char *);
-    }
-}
-
-/* Whom it is to become. */
-static void push_user(apr_pool_t *p, apr_array_header_t *argv, uid_t uid,
-                      gid_t gid, const char *const *groups)
-{
-    APR_ARRAY_PUSH(argv, const char *) = "-u";
-    APR_ARRAY_PUSH(argv, const char *) =
-        apr_psprintf(p, "%lu", (unsigned long)uid);
-    APR_ARRAY_PUSH(argv, const char *) = "-g";
-    APR_ARRAY_PUSH(argv, const char *) =
-        apr_psprintf(p, "%lu", (unsigned long)gid);
-    for (; groups && *groups; groups++) {
-        APR_ARRAY_PUSH(argv, const char *) = "-g";
-        APR_ARRAY_PUSH(argv, const char *) = *groups;
-    }
-}
-
-/* Words of a launcher's command line: those of its generation, whatever the
- * configuration says by then. The place of its number is still empty. All are
- * copies: a restart may load this module elsewhere, with its literals. */
-static const char **make_argv(launchers_t *l, const char *path)
-{
-    apr_pool_t *p = l->pool;
-    apr_array_header_t *argv = apr_array_make(p, 16, sizeof(char *));
-    gid_t gid = ap_unixd_config.group_id;
-    const char **word;
-    int i;
-
-    APR_ARRAY_PUSH(argv, const char *) = path;
-    APR_ARRAY_PUSH(argv, const char *) = "-t";
-    APR_ARRAY_PUSH(argv, const char *) = apr_psprintf(p, "%d", l->table);
-    APR_ARRAY_PUSH(argv, const char *) = "-n";
-    APR_ARRAY_PUSH(argv, const char *) = NULL; /* see spawn() */
-    if (l->cgroup) {
-        APR_ARRAY_PUSH(argv, const char *) = "-d";
-        APR_ARRAY_PUSH(argv, const char *) = l->cgroup;
-    }
-    if (l->identities >= 0) {
-        APR_ARRAY_PUSH(argv, const char *) = "-i";
-        APR_ARRAY_PUSH(argv, const char *) = "-w";
-        APR_ARRAY_PUSH(argv, const char *) = apr_itoa(p, share());
-    }
-    else if (!geteuid()) {
-        push_user(p, argv, ap_unixd_config.user_id, gid,
-                  cgi_launch_groups(p, ap_unixd_config.user_name, gid));
-        if (cgi_suexec_is_possible()) {
-            APR_ARRAY_PUSH(argv, const char *) = "-k";
-        }
-    }
-    if (ap_unixd_config.chroot_dir) {
-        APR_ARRAY_PUSH(argv, const char *) = "-r";
-        APR_ARRAY_PUSH(argv, const char *) = ap_unixd_config.chroot_dir;
-    }
-    if (l->warm && l->warm->user) {
-        push_user(p, argv, l->warm->uid, l->warm->gid, l->warm->groups);
-    }
-    if (l->warm) {
-        push_warm(l, argv);
-    }
-    for (i = 0; i < argv->nelts; i++) {
-        word = &APR_ARRAY_IDX(argv, i, const char *);
-        *word = apr_pstrdup(p, *word);
-    }
-    APR_ARRAY_PUSH(argv, const char *) = NULL;
-    return (const char **)argv->elts;
-}
-
-/* Launchers with an interpreter get an environment of their own: a script that
- * runs in it is not to find httpd's in /proc/self/environ. Scripts of a user
- * have the time zone from their launcher. */
-static const char *const *environment_of(const launchers_t *l, apr_pool_t *p)
-{
-    const char **env;
-
-    if (!l->warm) {
-        return NULL;
-    }
-    env = apr_pcalloc(p, 3 * sizeof(*env));
-    env[0] = "PATH=/usr/local/bin:/usr/bin:/bin";
-    if (l->identities >= 0 && getenv("TZ")) {
-        env[1] = apr_pstrcat(p, "TZ=", getenv("TZ"), NULL);
-    }
-    return env;
+    return words;
 }
 
 static apr_status_t spawn(launchers_t *l, int slot)
 {
+    const cgi_words_t words = words_of(l);
     apr_procattr_t *attr;
     apr_file_t *queue = NULL, *identities = NULL;
     apr_pool_t *p;
@@ -377,7 +178,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
     apr_status_t rv;
 
     apr_pool_create(&p, conf_pool);
-    l->argv[NUMBER_AT] = apr_itoa(p, slot);
+    l->argv[CGI_WORDS_NUMBER] = apr_itoa(p, slot);
     fcntl(l->table, F_SETFD, 0); /* nothing else is started meanwhile */
     if (l->warm) {
         fcntl(l->ready_fd, F_SETFD, 0);
@@ -399,7 +200,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
                                                      : APR_PROGRAM_ENV)) ||
         (rv = apr_procattr_error_check_set(attr, 1)) ||
         (rv = apr_proc_create(&process->proc, l->argv[0], l->argv,
-                              environment_of(l, p), attr, p))) {
+                              cgi_words_environment(&words, p), attr, p))) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, log_of(),
                      "can't start the launcher %s", l->argv[0]);
     }
@@ -418,7 +219,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
     if (l->warm) {
         fcntl(l->ready_fd, F_SETFD, FD_CLOEXEC);
     }
-    l->argv[NUMBER_AT] = "";
+    l->argv[CGI_WORDS_NUMBER] = "";
     apr_pool_destroy(p);
     return rv;
 }
@@ -453,6 +254,7 @@ static uid_t user_of(const launchers_t *l)
 /* Make a queue and the list of scripts. */
 static apr_status_t open_queue(launchers_t *l, const char *path)
 {
+    cgi_words_t words;
     int size = 1024 * 1024;
     apr_status_t rv;
 
@@ -466,7 +268,9 @@ static apr_status_t open_queue(launchers_t *l, const char *path)
                                                   ap_server_conf))) {
         return APR_EGENERAL;
     }
-    l->argv = make_argv(l, path);
+    words = words_of(l);
+    words.path = path;
+    l->argv = cgi_words_make(&words, &l->cold_at, l->pool);
     if (l->table < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->queue)) {
         return errno;
@@ -873,30 +677,6 @@ static void adopt_earlier(apr_pool_t *pconf)
     tend_earlier();
 }
 
-/* Put a large message into an unlinked file in memory. */
-static apr_status_t store(const void *data, apr_size_t size, int *fd)
-{
-    apr_size_t done = 0;
-
-    *fd = memfd_create("cgi-message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (*fd < 0) {
-        return errno;
-    }
-    while (done < size) {
-        ssize_t n = write(*fd, (const char *)data + done, size - done);
-
-        if (n < 0) {
-            apr_status_t rv = errno;
-
-            close(*fd);
-            *fd = -1;
-            return rv;
-        }
-        done += (apr_size_t)n;
-    }
-    return APR_SUCCESS;
-}
-
 static apr_status_t forget_launchers(void *unused)
 {
     (void)unused;
@@ -961,7 +741,7 @@ static apr_status_t store_identities(apr_pool_t *p, server_rec *s,
     }
     cgi_identity_encode((const cgi_identity_t *)list->elts, list->nelts, p,
                         &data, &size);
-    rv = store(data, size, fd);
+    rv = cgi_post_store(data, size, fd);
     /* A process of another module may inherit it: to read, at most. */
     if (rv == APR_SUCCESS &&
         fcntl(*fd, F_ADD_SEALS,
@@ -1011,7 +791,7 @@ static apr_status_t create_warm(launchers_t *behind, apr_pool_t *pconf,
     apr_status_t rv = APR_SUCCESS;
     int i, fd = -1;
 
-    path = cgi_launch_warm_program(pconf, path);
+    path = cgi_warm_program(pconf, path);
     for (i = 0; !rv && warm && i < warm->nelts; i++) {
         const cgi_warm_t *w = APR_ARRAY_IDX(warm, i, const cgi_warm_t *);
 
@@ -1100,61 +880,6 @@ void cgi_launch_child_init(void)
     }
 }
 
-/* Send the datagram, waiting for room. */
-static apr_status_t enqueue(const launchers_t *l, const struct msghdr *msg,
-                            apr_interval_time_t timeout)
-{
-    apr_time_t until = 0;
-
-    while (sendmsg(l->queue[1], msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-        struct pollfd pfd = {.fd = l->queue[1], .events = POLLOUT};
-        apr_time_t now = cgi_clock_now();
-
-        /* ETOOMANYREFS: the launchers must take descriptors out first. */
-        if (errno != EAGAIN && errno != EINTR && errno != ETOOMANYREFS &&
-            errno != ECONNRESET) {
-            return errno;
-        }
-        if (!until) {
-            until = now + timeout;
-        }
-        if (now >= until) {
-            return APR_TIMEUP;
-        }
-        if (errno == EAGAIN) {
-            (void)poll(&pfd, 1, (int)apr_time_as_msec(until - now) + 1);
-        }
-        else {
-            apr_sleep(apr_time_from_msec(1));
-        }
-    }
-    return APR_SUCCESS;
-}
-
-/* Send bytes and descriptors. */
-static apr_status_t post(const launchers_t *l, void *data, apr_size_t size,
-                         const int *fds, unsigned int nfds,
-                         apr_interval_time_t timeout)
-{
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int[CGI_FD_MAX]))];
-    } control;
-    struct iovec iov = {data, size};
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
-    struct cmsghdr *cmsg;
-
-    memset(&control, 0, sizeof(control));
-    msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-    cmsg = CMSG_FIRSTHDR(&msg);
-    cmsg->cmsg_level = SOL_SOCKET;
-    cmsg->cmsg_type = SCM_RIGHTS;
-    cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-    memcpy(CMSG_DATA(cmsg), fds, nfds * sizeof(int));
-    return enqueue(l, &msg, timeout);
-}
-
 /* The launchers for an identity, or 0, with a CGIWarm, by its number from 1;
  * 0: those without. */
 static const launchers_t *chosen(unsigned int identity, int warm)
@@ -1183,38 +908,12 @@ apr_status_t cgi_launch_send(const cgi_wire_request_t *request,
                              apr_interval_time_t timeout, int warm,
                              apr_pool_t *p)
 {
-    int all[CGI_FD_MAX];
-    unsigned int nfds = CGI_FD_MESSAGE;
-    apr_size_t size, stored;
-    void *data;
-    apr_status_t rv;
-
-    memcpy(all, fds, sizeof(all));
-    all[CGI_FD_MESSAGE] = -1;
-    rv = cgi_wire_encode(request, p, &data, &size);
-    if (rv == APR_SUCCESS && size > CGI_WIRE_INLINE_MAX) {
-        rv = store(data, size, &all[CGI_FD_MESSAGE]);
-        stored = size;
-        data = &stored;
-        size = sizeof(stored);
-        nfds++;
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = post(chosen(request->identity, warm), data, size, all, nfds, timeout);
-    if (all[CGI_FD_MESSAGE] >= 0) {
-        close(all[CGI_FD_MESSAGE]);
-    }
-    return rv;
+    return cgi_post_request(chosen(request->identity, warm)->queue[1], request,
+                            fds, timeout, p);
 }
 
 apr_status_t cgi_launch_claim(pid_t pid, unsigned int identity, int warm,
                               int control_fd)
 {
-    cgi_wire_claim_t claim;
-
-    cgi_wire_claim(&claim, pid);
-    return post(chosen(identity, warm), &claim, sizeof(claim), &control_fd, 1,
-                0);
+    return cgi_post_claim(chosen(identity, warm)->queue[1], pid, control_fd);
 }

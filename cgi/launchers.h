@@ -12,14 +12,6 @@
 #include "base/identity.h"
 #include "base/wire.h"
 
-/** Find the launcher program. Run in the parent, at check_config.
- * @param configured value of CGILauncher, or NULL: the program is looked for
- *        beside the module's own file, then in the install directory
- * @return its path; or NULL, logged with the places where it looked
- */
-const char *cgi_launch_find(apr_pool_t *p, server_rec *s,
-                            const char *configured);
-
 /** Start this generation's launchers, unless the other module has; and the
  * privileged one and users', when this module has identities. Run in the
  * parent, at post_config.
@@ -34,21 +26,11 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
                              const apr_array_header_t *identities,
                              const apr_array_header_t *warm);
 
-/** The program that has interpreters, beside cgi-launcher. */
-const char *cgi_launch_warm_program(apr_pool_t *p, const char *launcher);
-
 /** Has a launcher of a CGIWarm its interpreter loaded? For workers; a launcher
  * may end just then, and its scripts start cold.
  * @param identity of the scripts, or 0
  * @param warm number of the CGIWarm, from 1 */
 int cgi_launch_is_warm(unsigned int identity, int warm);
-
-/** The further groups of a user, as numbers, for an identity.
- * @param user a name the system knows, or NULL
- * @return the list, ended by NULL; or NULL: none
- */
-const char *const *cgi_launch_groups(apr_pool_t *p, const char *user,
-                                     gid_t gid);
 
 /** Drop what only the parent needs. Run in each worker, at child_init. */
 void cgi_launch_child_init(void);

@@ -17,6 +17,7 @@
 
 #include "base/shebang.h"
 #include "cgi/directives.h"
+#include "cgi/groups.h"
 #include "cgi/launchers.h"
 #include "cgi/warm.h"
 
@@ -80,7 +81,7 @@ static const char *set_user(cmd_parms *cmd, cgi_warm_t *warm, const char *user)
                             user);
     }
     warm->user = user;
-    warm->groups = cgi_launch_groups(cmd->pool, user, warm->gid);
+    warm->groups = cgi_groups_further(cmd->pool, user, warm->gid);
     warm->name = apr_pstrcat(cmd->pool, warm->name, " user=", user, NULL);
     return NULL;
 }
@@ -203,7 +204,7 @@ int cgi_warm_find(apr_pool_t *p, server_rec *s, const char *launcher,
                   const apr_array_header_t *warm)
 {
     const char *dir = ap_make_dirstr_parent(p, launcher);
-    const char *program = cgi_launch_warm_program(p, launcher);
+    const char *program = cgi_warm_program(p, launcher);
     struct stat st;
     int i;
 
@@ -307,4 +308,10 @@ int cgi_warm_choose(const cgi_script_t *script, const cgi_request_t *q,
         return 0;
     }
     return number;
+}
+
+const char *cgi_warm_program(apr_pool_t *p, const char *launcher)
+{
+    return apr_pstrcat(p, ap_make_dirstr_parent(p, launcher), "cgi-warm",
+                       NULL);
 }

@@ -44,4 +44,7 @@ int cgi_warm_find(apr_pool_t *p, server_rec *s, const char *launcher,
 int cgi_warm_choose(const cgi_script_t *script, const cgi_request_t *q,
                     const cgi_wire_request_t *request);
 
+/** The program that has interpreters, beside cgi-launcher. */
+const char *cgi_warm_program(apr_pool_t *p, const char *launcher);
+
 #endif /* CGI_WARM_H */

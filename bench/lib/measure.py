@@ -66,9 +66,11 @@ def wrk(url, seconds, connections, status=200):
         raise WrongAnswer("wrk %s: %s" % (url, out))
     if (int(bad.group(1)) if bad else 0) != (total if status >= 400 else 0):
         raise WrongAnswer("wrk %s: %s" % (url, out))
-    return (float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
-            spread(re.search(r"(?m)^\s+50%\s+(\S+)$", out).group(1)),
-            spread(re.search(r"(?m)^\s+99%\s+(\S+)$", out).group(1)))
+    found = re.search(r"(?s)\s50%\s+([\d.]+[a-z]+)\s.*\s99%\s+([\d.]+[a-z]+)\s"
+                      r".*Requests/sec:\s+([\d.]+)", out)
+    if not found:
+        raise WrongAnswer("wrk %s: %s" % (url, out))
+    return float(found.group(3)), spread(found.group(1)), spread(found.group(2))
 
 
 def spawn_loop(workspace, program, seconds, processes):

@@ -118,10 +118,13 @@ push @sections, map { my $over = $_; sub {
             . "Connection: close\nKeep-Alive: 3\nUpgrade: x\n\nbody"));
     is("$r->{status} $r->{body} $r->{exit}", '200 body 0',
         "$over: a script's Connection header");
-    # Cut off: the client can tell.
+    # Cut off: the client can tell. Before 2.4.55 mod_http2 ends any stream in
+    # order.
+    my $shows = !$h2 || server()->since(2, 4, 55);
     for my $path ('/engine-idle/slow?body=20', '/engine/crash?at=nolength') {
         $r = curl($over, $path);
-        isnt($r->{exit}, 0, "B7 $over: $path, the client sees the truncation");
+        ok($shows ? $r->{exit} : !$r->{exit},
+            "B7 $over: $path, the client sees the truncation, or can't");
         is($r->{status}, 200, "B7 $over: $path, after its header");
     }
     # Early hints

@@ -189,7 +189,9 @@ SKIP: {
     is($h->response($h->begin('HEAD', $target)), '200 ', 'HTTP/2: HEAD');
     is($h->response($h->begin('GET', '/own/long')),
         '200 {<' . 'x' x 300_000 . '}', 'HTTP/2: a long one');
-    like($h->response($h->begin('GET', '/own/cut'), 20), qr/^reset /,
+    # Before 2.4.55 mod_http2 ends any stream in order.
+    like($h->response($h->begin('GET', '/own/cut'), 20),
+        $s->since(2, 4, 55) ? qr/^reset / : qr/^200 /,
         'HTTP/2: one that is cut');
     $h->close;
 }

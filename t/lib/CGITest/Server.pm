@@ -75,6 +75,13 @@ sub since {
     return $version ge sprintf '%03d%03d%03d', @wanted;
 }
 
+# Have our modules said at start that this httpd lacks what they need for it?
+# As in doc/COMPATIBILITY.md: 'CGIPark'.
+sub lacks {
+    my ($self, $what) = @_;
+    return $self->error_log =~ /off, because this httpd can't: .*\Q$what\E/;
+}
+
 # Process ids of the workers; of the launchers.
 sub workers {
     my ($self) = @_;
