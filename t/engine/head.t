@@ -42,6 +42,9 @@ for (@cases) {
     }
     is_gone($tag, 5, "A18 HTTP/1, $name: its script ends");
 
+    # Before 2.4.39 mod_http2 drops a HEAD's header that comes before the end.
+    next if !$ends && !$own->since(2, 4, 39);
+
     my $h = CGITest::H2->new(%{$own->where});
     $tag = tag_of();
     $target = "$file?$tag&" . ($query // '');

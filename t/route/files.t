@@ -163,7 +163,8 @@ my $log = log_of($httpd, sub {
     for my $path (qw(none da~ta .hidden sub noindex/ page.html/x -dash
                      sub/none loop)) {
         my $r = request($port, 'GET', "/ext/$path");
-        $r->{head} =~ s/^Date:.*\n//m;
+        $r->{head} =~ s/^(?:Date|Content-Length):.*\n//mg;
+        $r->{body} =~ s{\Q/ext/$path\E}{}; # httpd's page, before 2.4.39
         $pages{$r->{head} . $r->{body}}++;
     }
 });

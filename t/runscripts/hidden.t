@@ -325,7 +325,8 @@ ok($list->{status} == 300 && $list->{body} !~ /doit/
         && $list->{body} =~ /thing1\.doot\/in/
         && $list->{body} =~ /thing1\.dojt/);
 my $base = ask('GET', '/spell/base/plain.html');
-ok($base->{status} == 300 && $base->{body} =~ /plain\.txt"/);
+ok(!CGITest::Server->since(2, 4, 50) # which has CheckBasenameMatch
+        || $base->{status} == 300 && $base->{body} =~ /plain\.txt"/);
 ok(status('GET', '/spell/base/dead.html') == 404);
 
 # --- SSI ---

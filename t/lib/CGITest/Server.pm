@@ -75,6 +75,10 @@ sub since {
     return $version ge sprintf '%03d%03d%03d', @wanted;
 }
 
+# Do workers end that a graceful restart has told to? Before 2.4.49 the event
+# MPM forgets to tell one now and then (PR 63169).
+sub ends_workers { return $_[0]->mpm ne 'event' || $_[0]->since(2, 4, 49) }
+
 # Have our modules said at start that this httpd lacks what they need for it?
 # As in doc/COMPATIBILITY.md: 'CGIPark'.
 sub lacks {
@@ -226,6 +230,9 @@ sub module_dir { return $ENV{CGITEST_MODULES} || '/usr/lib/apache2/modules' }
 # Can this module be loaded? Not if httpd has it built in, or has it not.
 sub has_module { return -e module_dir() . "/mod_$_[0].so" }
 
+# Directives that older httpds lack: there it is as if each were Off.
+my %newer = (MergeSlashes => [2, 4, 39], CheckBasenameMatch => [2, 4, 50]);
+
 sub _conf {
     my ($self) = @_;
     my ($root, $port) = @$self{qw(root port)};
@@ -272,6 +279,9 @@ END
     $more =~ s|\@engine\@|$t/htdocs/engine|g;
     $more =~ s|\@port\@|$port|g;
     $more =~ s{\@port([2-9])\@}{$self->{"port$1"} ||= $self->free_port}ge;
+    for my $name (grep { !$self->since(@{$newer{$_}}) } keys %newer) {
+        $more =~ s/^\s*$name .*\n//mg;
+    }
     return "$conf$more\n";
 }
 
