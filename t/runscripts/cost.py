@@ -27,11 +27,12 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-# Debian's default modules.
+# Debian's default modules; the last two are built in there.
 MODULES = ("mpm_event", "access_compat", "alias", "auth_basic", "authn_core",
            "authn_file", "authz_core", "authz_host", "authz_user",
            "autoindex", "deflate", "dir", "env", "filter", "mime",
-           "negotiation", "reqtimeout", "setenvif", "status")
+           "negotiation", "reqtimeout", "setenvif", "status", "log_config",
+           "unixd")
 CONF = """\
 {load}
 ServerRoot "{dir}"
@@ -66,7 +67,7 @@ KeepAliveTimeout 600
 
 
 def apxs(what):
-    for program in ("apxs", "apxs2"):
+    for program in (os.environ.get("APXS") or "apxs", "apxs2"):
         if shutil.which(program):
             return subprocess.check_output([program, "-q", what],
                                            text=True).strip()
@@ -91,6 +92,7 @@ class Httpd:
             # pylint: disable=consider-using-with
             self.process = subprocess.Popen(
                 ["valgrind", "--tool=callgrind", "--separate-threads=no",
+                 "--toggle-collect=ap_run_process_connection",
                  "--callgrind-out-file=%s/callgrind" % folder, httpd, "-X",
                  "-d", folder, "-f", name], stdout=out, stderr=out,
                 **ids)
@@ -142,7 +144,8 @@ class Httpd:
                 self.process.wait()
 
     def total(self):
-        """All instructions, from the start to the end."""
+        """All instructions for the connection: how often the MPM looks after
+        itself meanwhile depends on the time."""
         self.close()
         found = []
         for name in glob.glob(self.folder + "/callgrind*"):
@@ -166,7 +169,7 @@ def once(port, times, **options):
         os.chmod(folder, 0o777)     # for another user, see Httpd
         where = apxs("LIBEXECDIR")
         load = ["LoadModule %s_module %s/mod_%s.so" % (m, where, m)
-                for m in MODULES]
+                for m in MODULES if os.path.exists("%s/mod_%s.so" % (where, m))]
         if "RunScripts" in options.values():
             load.append("LoadModule runscripts_module %s/build/"
                         "mod_runscripts.so" % TOP)
