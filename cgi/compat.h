@@ -32,9 +32,6 @@
 
 #define CGI_COMPAT_APU_16 (APU_MAJOR_VERSION > 1 || APU_MINOR_VERSION >= 6)
 
-/* 2.5 writes without waiting by itself, in another way. */
-#define CGI_COMPAT_GATE CGI_COMPAT_IS_24
-
 /* The event MPM waits for a connection in the middle of a request: 2.4.63. */
 #ifdef AP_MPMQ_CAN_WAITIO
 #define CGI_COMPAT_PARK 1
@@ -134,21 +131,37 @@ static inline void cgi_compat_set_etag(request_rec *r, apr_file_t *file)
 #endif
 }
 
+/** Has the request a body? 2.5 has none of an HTTP/2 request without a length
+ * in its headers. */
+static inline int cgi_compat_has_body(request_rec *r)
+{
+#if CGI_COMPAT_IS_24
+    return ap_request_has_body(r);
+#else
+    return ap_request_has_body(r) ||
+           (r->body_indeterminate && !r->header_only);
+#endif
+}
+
 /** Has core's output filter kept something that the client has not taken? */
 static inline int cgi_compat_output_waits(const conn_rec *c)
 {
-#if CGI_COMPAT_GATE
+#if CGI_COMPAT_IS_24
     return c->data_in_output_filters;
 #else
-    (void)c;
-    return 0;
+    ap_filter_t *f = c->output_filters;
+
+    while (f && f->next) {
+        f = f->next;
+    }
+    return f && ap_filter_should_yield(f);
 #endif
 }
 
 /** The bytes from which core's output filter waits for the client. */
 static inline apr_size_t cgi_compat_flush_max(const server_rec *s)
 {
-#if CGI_COMPAT_IS_24 && AP_MODULE_MAGIC_AT_LEAST(20120211, 97)
+#if !CGI_COMPAT_IS_24 || AP_MODULE_MAGIC_AT_LEAST(20120211, 97)
     const core_server_config *core =
         ap_get_core_module_config(s->module_config);
 

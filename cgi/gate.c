@@ -3,12 +3,11 @@
 /**
  * The gate: how a response is written without waiting for the client.
  *
- * In httpd 2.4 core's output filter waits for the client only when it is
- * given a FLUSH bucket or more than FlushMaxThreshold; it says with
- * data_in_output_filters that it has kept something, and writes that when it
- * is called with NULL. A stream of HTTP/2 goes through a buffer that waits
- * when it is full; what lies in there is known by the buckets that come to
- * be freed.
+ * Core's output filter waits for the client only when it is
+ * given a FLUSH bucket or more than FlushMaxThreshold; it says whether it has
+ * kept something, and writes that when it is called with NULL. A stream of
+ * HTTP/2 goes through a buffer that waits when it is full; what lies in there
+ * is known by the buckets that come to be freed.
  */
 
 #include <poll.h>
@@ -272,7 +271,7 @@ void cgi_gate_insert(cgi_gate_t *gate, cgi_request_t *q)
     conn_rec *c = q->c;
     ap_filter_t *last = c->output_filters;
 
-    if (gate->filter || !CGI_COMPAT_GATE) {
+    if (gate->filter) {
         return;
     }
     while (last && last->next) {

@@ -19,6 +19,7 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
+#include "cgi/compat.h"
 #include "cgi/debug.h"
 #include "cgi/input.h"
 
@@ -396,7 +397,7 @@ cgi_outcome_e cgi_input_init(cgi_input_t *in, cgi_request_t *q,
         in->withheld = 1;
         return CGI_WENT_ON;
     }
-    if (r->main || !ap_request_has_body(r)) {
+    if (r->main || !cgi_compat_has_body(r)) {
         in->withheld = r->header_only;
         return CGI_WENT_ON;
     }

@@ -470,11 +470,15 @@ static void maintain(int reason, void *data, apr_wait_t status)
     process_t *process = data;
     int state = AP_MPMQ_RUNNING;
 
+    (void)ap_mpm_query(AP_MPMQ_MPM_STATE, &state);
     if (reason == APR_OC_REASON_RESTART) {
         /* A stop or restart that does not wait for requests: the scripts
          * end now, or their workers could not. This comes again and again,
-         * until the workers have ended. */
-        if (!process->told) {
+         * until the workers have ended. 2.5 has started the next ones then. */
+        const int is_next =
+            state == AP_MPMQ_STARTING && process->of && !process->of->earlier;
+
+        if (!process->told && !is_next) {
             process->told = 1;
             (void)apr_proc_kill(&process->proc, SIGTERM);
         }
@@ -486,7 +490,6 @@ static void maintain(int reason, void *data, apr_wait_t status)
     apr_proc_other_child_unregister(process);
     process->used = 0;
     list_launchers();
-    (void)ap_mpm_query(AP_MPMQ_MPM_STATE, &state);
     /* One that was killed may have left scripts behind, even at the end. */
     if (!process->of ||
         (!status && (process->told || state == AP_MPMQ_STOPPING ||
