@@ -342,8 +342,8 @@ int cgi_sandbox_is_on(const cgi_exec_dir_t *dir)
 void cgi_sandbox_add(const cgi_request_t *q, cgi_wire_request_t *message)
 {
     const cgi_sandbox_t *sandbox = q->options->dir->sandbox;
-    static const __rlimit_resource_t resource[CGI_LIMIT_MAX] = {
-        RLIMIT_CPU, RLIMIT_AS, RLIMIT_NPROC, RLIMIT_NOFILE};
+    static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
+                                                RLIMIT_NPROC, RLIMIT_NOFILE};
     const cgi_exec_options_t *o = q->options;
     apr_array_header_t *rules;
     const char *const *rule;

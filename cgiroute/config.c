@@ -4,6 +4,8 @@
  * The directive CGIRoute in both forms, and SetEnv inside of it.
  */
 
+#include <unistd.h>
+
 #include "apr_file_info.h"
 #include "apr_fnmatch.h"
 #include "apr_lib.h"

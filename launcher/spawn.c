@@ -96,7 +96,7 @@ static void run_child(const cgi_wire_request_t *request,
     /* After the change of user, so that no worker can raise a limit. */
     for (i = 0; i < CGI_LIMIT_MAX; i++) {
         if ((request->limits & (1u << i)) != 0 &&
-            setrlimit((__rlimit_resource_t)resource[i], &request->limit[i])) {
+            setrlimit(resource[i], &request->limit[i])) {
             child_fails(fds, CGI_STAGE_LIMIT);
         }
     }

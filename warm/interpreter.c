@@ -9,7 +9,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/prctl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>

@@ -27,6 +27,10 @@
 
 #include "warm/plugin.h"
 
+#ifndef G_LIST /* before perl 5.36 */
+#define G_LIST G_ARRAY
+#endif
+
 /* Of the package in which the plug-in's own code is; it is gone when a script
  * runs. */
 #define OWN "CGIWarm"

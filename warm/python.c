@@ -19,6 +19,16 @@
 
 #include "warm/plugin.h"
 
+#if PY_VERSION_HEX < 0x030A0000 /* before 3.10 */
+static PyObject *own(PyObject *object)
+{
+    Py_XINCREF(object);
+    return object;
+}
+#define Py_NewRef own
+#define Py_XNewRef own
+#endif
+
 /* What must be the same in the program that scripts name. */
 #define FACTS                                                                 \
     "import sys; print(ascii((sys.version, sys.prefix, sys.exec_prefix, "     \

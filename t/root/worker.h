@@ -37,6 +37,10 @@
 #include "base/identity.h"
 #include "t/unit/tap.h"
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 #define WORKER 65534 /* nobody */
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define FDS_MAX 16
