@@ -26,19 +26,23 @@
 /* 2.5 has moved what 2.4 gained later, at numbers of its own. */
 #define CGI_COMPAT_IS_24 (!AP_MODULE_MAGIC_AT_LEAST(20120212, 0))
 
-/* Before 2.4.49 the input filter's context is private; in 2.5 it is again. */
+/* Before 2.4.49 (20120211, 116) the input filter's context is private; in 2.5
+ * it is again. */
 #define CGI_COMPAT_READ_AHEAD                                                 \
     (CGI_COMPAT_IS_24 && AP_MODULE_MAGIC_AT_LEAST(20120211, 116))
 
 #define CGI_COMPAT_APU_16 (APU_MAJOR_VERSION > 1 || APU_MINOR_VERSION >= 6)
 
-/* The event MPM waits for a connection in the middle of a request: 2.4.63. */
+/* The event MPM waits for a connection in the middle of a request: 2.4.63
+ * (20120211, 137). */
 #ifdef AP_MPMQ_CAN_WAITIO
 #define CGI_COMPAT_PARK 1
 #else
 #define CGI_COMPAT_PARK 0
 #endif
 
+/* ap_get_pollfd_from_conn(): 2.4.58 (20120211, 129); ReadBufferSize: 2.4.47
+ * (20120211, 97); ap_set_etag_fd(): 2.4.47 (20120211, 101). */
 #if CGI_COMPAT_IS_24
 #define CGI_COMPAT_GET_POLLFD AP_MODULE_MAGIC_AT_LEAST(20120211, 129)
 #define CGI_COMPAT_READ_BUF_SIZE                                              \
