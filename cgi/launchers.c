@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -167,6 +169,17 @@ static cgi_words_t words_of(const launchers_t *l)
     return words;
 }
 
+/* In the child, which is no launcher yet: SELinux and AppArmor can forbid what
+ * the file's mode allows. */
+static void say_why(apr_pool_t *p, apr_status_t error, const char *what)
+{
+    char buf[120];
+
+    (void)p;
+    fprintf(stderr, "cgi-launcher: it can't be started: %s: %s\n", what,
+            apr_strerror(error, buf, sizeof(buf)));
+}
+
 static apr_status_t spawn(launchers_t *l, int slot)
 {
     const cgi_words_t words = words_of(l);
@@ -199,6 +212,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
         (rv = apr_procattr_cmdtype_set(attr, l->warm ? APR_PROGRAM
                                                      : APR_PROGRAM_ENV)) ||
         (rv = apr_procattr_error_check_set(attr, 1)) ||
+        (rv = apr_procattr_child_errfn_set(attr, say_why)) ||
         (rv = apr_proc_create(&process->proc, l->argv[0], l->argv,
                               cgi_words_environment(&words, p), attr, p))) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, log_of(),
@@ -533,6 +547,21 @@ static int is_loading(const process_t *process)
  * been dead before. And a service manager may kill what is left when httpd
  * ends: scripts get their time between TERM and KILL. */
 #define END_WAIT apr_time_from_sec(10)
+
+/* Root without CAP_KILL can tell none of another user to end. They do when
+ * their queue ends. */
+static void end_queues(void)
+{
+    const process_t *process;
+
+    for (process = retained->processes; process; process = process->next) {
+        if (process->used && process->of && kill(process->proc.pid, 0) &&
+            errno == EPERM) {
+            (void)shutdown(process->of->queue[1], SHUT_WR);
+        }
+    }
+}
+
 static apr_status_t wait_for_launchers(void *unused)
 {
     apr_time_t until = cgi_clock_now() + END_WAIT;
@@ -543,6 +572,7 @@ static apr_status_t wait_for_launchers(void *unused)
     if (!is_exiting() || getpid() != parent) {
         return APR_SUCCESS;
     }
+    end_queues();
     for (;;) {
         left = 0;
         for (process = retained->processes; process; process = process->next) {
@@ -838,6 +868,16 @@ static apr_status_t create_privileged(apr_pool_t *pconf, server_rec *s,
     return rv ? rv : create_warm(privileged, pconf, s, path, warm, identities);
 }
 
+/* What a service manager or a container has taken away. */
+static void look_at_rights(server_rec *s)
+{
+    if (!geteuid() && !prctl(PR_CAPBSET_READ, CAP_KILL)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "httpd was started without the capability KILL: it can't "
+                     "end launchers, nor scripts of other users");
+    }
+}
+
 apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
                              const char *path, const char *cgroup,
                              const apr_array_header_t *identities,
@@ -856,6 +896,7 @@ apr_status_t cgi_launch_init(apr_pool_t *pconf, server_rec *s,
     launchers = shared;
     retained = ap_retained_data_get(RETAINED_KEY);
     if (!launchers) {
+        look_at_rights(s);
         adopt_earlier(pconf);
         apr_pool_pre_cleanup_register(pconf, NULL, wait_for_launchers);
         rv = create_shared(pconf, s, path, warm);

@@ -275,15 +275,18 @@ static int check_paths(const cgi_sandbox_t *sandbox, const server_rec *s)
 static int check_kernel(apr_pool_t *p, const cgi_sandbox_t *sandbox,
                         const server_rec *s)
 {
-    unsigned int lacks = cgi_sandbox_lacks(sandbox->rules, cgi_sandbox_abi(),
-                                           cgi_sandbox_has_filter());
+    const int abi = cgi_sandbox_abi();
+    /* a filter of system calls is another reason than an old kernel */
+    const int err = abi ? 0 : errno;
+    unsigned int lacks =
+        cgi_sandbox_lacks(sandbox->rules, abi, cgi_sandbox_has_filter());
     const char *text = cgi_sandbox_lacks_text(lacks, p);
 
     if (!lacks) {
         return OK;
     }
     if (!cgi_sandbox_has(sandbox->rules, CGI_SANDBOX_BEST_EFFORT)) {
-        return refuse(sandbox, s, 0,
+        return refuse(sandbox, s, err,
                       "the kernel of this machine can't keep scripts from ",
                       apr_pstrcat(p, text,
                                   "; with the word best-effort, httpd does "

@@ -9,7 +9,7 @@ use CGITest::Files;
 use CGITest::Server;
 use Program qw(scratch need_program);
 
-plan tests => 15, sub { need_program('perl') };
+plan tests => 16, sub { need_program('perl') };
 my $dir = scratch('launcher');
 my $build = Apache::Test::vars('build_dir');
 write_file("$dir/plain", "#!/bin/sh\n");
@@ -39,6 +39,13 @@ skip(-e $installed ? 'cgi-launcher is installed here' : '', sub {
 # Named relative to ServerRoot, it is found.
 my ($ok, $output) = CGITest::Server->check("CGILauncher \@root\@/../../build/cgi-launcher\n");
 ok($ok) or print "# $output\n";
+# What its mode allows can still fail: as SELinux refuses it, or as here.
+write_file("$dir/no-program", "\x7fELF\n");
+chmod 0755, "$dir/no-program" or die;
+my $httpd = CGITest::Server->new(plain => 1, conf => "CGILauncher $dir/no-program\n");
+eval { $httpd->launch };
+ok($httpd->log_until(0, qr{^cgi-launcher: it can't be started: .*no-program.*: \S}m, 10));
+$httpd->stop;
 # Not a place to configure it for one host: there is one set of launchers.
 ($ok, $output) = CGITest::Server->check(
     "<VirtualHost *>\nCGILauncher $build/cgi-launcher\n</VirtualHost>\n");
