@@ -170,7 +170,8 @@ sub compare_all {
         my $name = $case->{name};
         my $cold = ask($s, 3, $case);
         is(ask($s, 2, $case), $cold, "$name: output, warm and cold");
-        next if $case->{nocgid};
+        # That of 2.5 has another environment, and escapes what goes to the log.
+        next if $case->{nocgid} || $s->since(2, 5, 0);
         my $mark = $s->mark;
         is(ask($s, 4, $case), $cold, "$name: output, mod_cgid and cold");
         wait_until(3, sub { raw_stderr($s, $mark) eq said($s, $name) });
