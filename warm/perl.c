@@ -27,7 +27,7 @@
 
 #include "warm/plugin.h"
 
-#ifndef G_LIST /* before perl 5.36 */
+#ifndef G_LIST /* before 5.36 */
 #define G_LIST G_ARRAY
 #endif
 
@@ -217,7 +217,7 @@ static int load(pTHX)
         mXPUSHp(*name, strlen(*name));
     }
     PUTBACK;
-    n = call_pv(OWN "::load", G_LIST | G_EVAL);
+    n = (int)call_pv(OWN "::load", G_LIST | G_EVAL);
     SPAGAIN;
     ok = n > 0 && !SvTRUE(ERRSV) && !*SvPV_nolen(SP[1 - n]);
     if (!ok) {
@@ -598,7 +598,9 @@ static const char *enter(const cgi_warm_host_t *given)
     if (!words[0] || !words[1]) {
         return "there is no memory";
     }
+#ifndef PERL_USE_SAFE_PUTENV /* before 5.38, which always does without */
     PL_use_safe_putenv = FALSE;
+#endif
     PERL_SYS_INIT3(&argc, &argv, &environ);
     PTHREAD_ATFORK(Perl_atfork_lock, Perl_atfork_unlock, Perl_atfork_unlock);
     PERL_SYS_FPU_INIT;

@@ -19,14 +19,14 @@
 
 #include "warm/plugin.h"
 
-#if PY_VERSION_HEX < 0x030A0000 /* before 3.10 */
-static PyObject *own(PyObject *object)
+#if PY_VERSION_HEX < 0x030a0000
+static PyObject *new_reference(PyObject *object)
 {
     Py_XINCREF(object);
     return object;
 }
-#define Py_NewRef own
-#define Py_XNewRef own
+#define Py_NewRef new_reference
+#define Py_XNewRef new_reference
 #endif
 
 /* What must be the same in the program that scripts name. */
@@ -627,6 +627,23 @@ static void clear_module(PyObject *module)
     }
 }
 
+/* @return a new reference to what a weak one is to, or NULL */
+static PyObject *still_there(PyObject *weak)
+{
+    PyObject *object = NULL;
+
+#if PY_VERSION_HEX >= 0x030d0000
+    if (PyWeakref_GetRef(weak, &object) < 0) {
+        PyErr_Clear();
+    }
+#else
+    object = PyWeakref_GetObject(weak);
+    object = object == Py_None ? NULL : object;
+    Py_XINCREF(object);
+#endif
+    return object;
+}
+
 /* finalize_modules(), for those that are the script's. Objects of the others
  * would only be written to, page by page. */
 static void clear_modules(void)
@@ -679,9 +696,8 @@ static void clear_modules(void)
     PyDict_Clear(modules); /* nothing can be imported any more */
     PyGC_Collect();
     for (i = left ? PyList_GET_SIZE(left) : 0; i-- > 0;) {
-        module = PyWeakref_GetObject(PyList_GET_ITEM(left, i));
-        if (module && module != Py_None) {
-            Py_INCREF(module);
+        module = still_there(PyList_GET_ITEM(left, i));
+        if (module) {
             clear_module(module);
             Py_DECREF(module);
         }
