@@ -24,6 +24,9 @@ CGI_EXEC_USE_LOG;
 
 #define SHARE_MIN 256
 
+/* Something that lies in this module. */
+static const char here;
+
 /* access() alone would take a directory for a program. */
 static int is_program(const char *path)
 {
@@ -48,7 +51,7 @@ const char *cgi_words_find(apr_pool_t *p, server_rec *s,
                      configured);
         return NULL;
     }
-    if (dladdr((void *)&cgi_words_find, &info) && info.dli_fname) {
+    if (dladdr(&here, &info) && info.dli_fname) {
         beside = apr_pstrcat(p, ap_make_dirstr_parent(p, info.dli_fname),
                              "cgi-launcher", NULL);
         if (is_program(beside)) {

@@ -278,7 +278,9 @@ static void try(const uint8_t *input, size_t size, apr_pool_t *p)
     for (i = 0; i < changes; i++) {
         const uint8_t *change = input + i * CHANGE;
 
-        ((uint8_t *)data)[(change[0] | change[1] << 8) % length] = change[2];
+        apr_size_t at = change[0] + 256u * change[1];
+
+        ((uint8_t *)data)[at % length] = change[2];
     }
     check_message(data, length, p);
     check_message(data, length - 1, p);

@@ -101,8 +101,12 @@ static const char *const system_write[] = {"/dev/null", NULL};
 
 static uint64_t known_files(int abi)
 {
-    return ALL_1 | (abi >= 2 ? DIR_REFER : 0) |
-           (abi >= 3 ? FILE_TRUNCATE : 0) | (abi >= 5 ? FILE_IOCTL_DEV : 0);
+    uint64_t known = ALL_1;
+
+    known |= abi >= 2 ? DIR_REFER : 0u;
+    known |= abi >= 3 ? FILE_TRUNCATE : 0u;
+    known |= abi >= 5 ? FILE_IOCTL_DEV : 0u;
+    return known;
 }
 
 /* @return 0, or -1 and errno */

@@ -180,7 +180,7 @@ static void close_stderr(script_t *script)
 {
     char buf[4096];
     ssize_t n, i;
-    int reads, begun = 0;
+    int reads, byte, begun = 0;
 
     if (script->stderr_fd < 0) {
         return;
@@ -197,9 +197,8 @@ static void close_stderr(script_t *script)
                             (long)script->pid);
                 }
                 begun = buf[i] != '\n';
-                fputc((buf[i] >= 0 && buf[i] < ' ' && begun) || buf[i] == 127
-                          ? '?'
-                          : buf[i],
+                byte = (unsigned char)buf[i];
+                fputc((byte < ' ' && begun) || byte == 127 ? '?' : byte,
                       stderr);
             }
         }

@@ -352,9 +352,9 @@ static void merge_option(runscripts_option_t *out,
 
     if (a->unset) {
         out->unset = b->unset;
-        out->add = (b->add & !a->remove) | a->add;
-        out->remove = (b->remove & !a->add) | a->remove;
-        out->on = (b->on & !out->remove) | out->add;
+        out->add = (b->add && !a->remove) || a->add;
+        out->remove = (b->remove && !a->add) || a->remove;
+        out->on = (b->on && !out->remove) || out->add;
         out->narrow = b->narrow | a->narrow;
     }
     else {

@@ -4,11 +4,11 @@
 /* link: base/pattern.c base/prefix.c */
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "apr_general.h"
 #include "apr_strings.h"
 #include "apr_thread_proc.h"
-#include "apr_time.h"
 
 #include "base/pattern.h"
 #include "tap.h"
@@ -44,16 +44,17 @@ static void no(const char *regex, const char *subject)
            "C1: %s does not match", regex);
 }
 
-/* The classics, and one that needs depth, not steps. */
+/* The classics, and one that needs depth, not steps. The time is the
+ * processor's: without a limit it would be minutes. */
 static void runaway(const char *regex, const char *subject)
 {
     route_match_t m;
-    apr_time_t start = apr_time_now();
+    clock_t start = clock();
     route_match_e result = match(regex, subject, &m);
-    apr_time_t took = apr_time_now() - start;
+    double took = (double)(clock() - start) / CLOCKS_PER_SEC;
 
     tap_ok(result == ROUTE_MATCH_RUNAWAY, "C11: %s is stopped", regex);
-    tap_ok(took < apr_time_from_msec(100), "C11: after %d us", (int)took);
+    tap_ok(took < 1.0, "C11: after %.3f s", took);
 }
 
 static void rejects(const char *regex, const char *part)
