@@ -84,11 +84,11 @@ static apr_status_t post(int queue, void *data, apr_size_t size,
     struct cmsghdr *cmsg;
 
     memset(&control, 0, sizeof(control));
-    msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+    msg.msg_controllen = (socklen_t)CMSG_SPACE(nfds * sizeof(int));
     cmsg = CMSG_FIRSTHDR(&msg);
     cmsg->cmsg_level = SOL_SOCKET;
     cmsg->cmsg_type = SCM_RIGHTS;
-    cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+    cmsg->cmsg_len = (socklen_t)CMSG_LEN(nfds * sizeof(int));
     memcpy(CMSG_DATA(cmsg), fds, nfds * sizeof(int));
     return enqueue(queue, &msg, timeout);
 }

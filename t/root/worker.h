@@ -287,11 +287,12 @@ static int call_send(call_t *call, const void *data, size_t size)
     if (call->nfds > 0) {
         memset(&control, 0, sizeof(control));
         msg.msg_control = &control;
-        msg.msg_controllen = CMSG_SPACE((size_t)call->nfds * sizeof(int));
+        msg.msg_controllen =
+            (socklen_t)CMSG_SPACE((size_t)call->nfds * sizeof(int));
         cmsg = CMSG_FIRSTHDR(&msg);
         cmsg->cmsg_level = SOL_SOCKET;
         cmsg->cmsg_type = SCM_RIGHTS;
-        cmsg->cmsg_len = CMSG_LEN((size_t)call->nfds * sizeof(int));
+        cmsg->cmsg_len = (socklen_t)CMSG_LEN((size_t)call->nfds * sizeof(int));
         memcpy(CMSG_DATA(cmsg), call->fds, (size_t)call->nfds * sizeof(int));
     }
     result = sendmsg(launcher.queue, &msg, MSG_NOSIGNAL) < 0 ? errno : 0;
