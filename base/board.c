@@ -39,7 +39,7 @@ typedef struct entry_t {
     char module[CGI_BOARD_METHOD];
     char script[CGI_BOARD_NAME], route[CGI_BOARD_NAME];
     cgi_tally_t tally;
-} entry_t;
+} __attribute__((aligned(8))) entry_t;
 
 typedef struct launcher_t {
     int32_t pid, privileged, earlier;
@@ -52,7 +52,7 @@ typedef struct head_t {
     uint32_t used;   /* slots from there on were never used */
     cgi_pulse_t pulse;
     launcher_t launcher[CGI_BOARD_LAUNCHERS];
-} head_t;
+} __attribute__((aligned(8))) head_t;
 
 struct cgi_board_t {
     cgi_life_t life;

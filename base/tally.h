@@ -38,13 +38,15 @@ const char *cgi_result_name(cgi_result_e result);
 /** Is it a failure of the server's side? */
 int cgi_result_is_error(cgi_result_e result);
 
+/* What is counted atomically must not lie across two cache lines; 32-bit x86
+ * alone would align it to 4 bytes. */
 typedef struct cgi_counts_t {
     uint64_t result[CGI_RESULT_MAX];
     uint64_t bytes_in, bytes_out;  /* of bodies */
     uint64_t first_sum, total_sum; /* microseconds */
     cgi_histogram_t first;         /* to the first byte of the response */
     cgi_histogram_t total;         /* to its end */
-} cgi_counts_t;
+} __attribute__((aligned(8))) cgi_counts_t;
 
 /* Slices: those for a window of one minute, and of ten. */
 #define CGI_TALLY_SHORT apr_time_from_sec(10)
@@ -104,7 +106,7 @@ uint64_t cgi_counts_errors(const cgi_counts_t *counts);
 #define CGI_PULSE_SLICES 60
 typedef struct cgi_pulse_t {
     uint64_t slice[64]; /* number, good and bad ones, in one word */
-} cgi_pulse_t;
+} __attribute__((aligned(8))) cgi_pulse_t;
 
 void cgi_pulse_add(cgi_pulse_t *pulse, int bad, apr_time_t now);
 

@@ -4,6 +4,7 @@
 
 /* Histograms, and counters with their windows of time. */
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/tally.h"
@@ -188,8 +189,19 @@ static void test_names(void)
     tap_ok(!wrong, "each result has a name of its own");
 }
 
+/* 32-bit x86 gives a uint64_t in a structure 4 bytes only. */
+static void test_alignment(void)
+{
+    tap_ok(offsetof(cgi_snapshot_t, counts) % 8 == 0 &&
+               sizeof(cgi_snapshot_t) % 8 == 0 &&
+               offsetof(cgi_tally_t, shorts) % 8 == 0 &&
+               sizeof(cgi_tally_t) % 8 == 0,
+           "no counter lies across two lines of the cache");
+}
+
 int main(void)
 {
+    test_alignment();
     test_buckets();
     test_quantiles();
     test_windows();
