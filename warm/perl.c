@@ -404,8 +404,29 @@ static void set_environment(pTHX)
     }
 }
 
+/* Since 5.38 perl leaves it to the C library, which copies no string. */
+static void copy_environment(pTHX)
+{
+#ifdef PERL_USE_SAFE_PUTENV
+    char **copy;
+    size_t n = 0, i;
+
+    while (environ[n]) {
+        n++;
+    }
+    Newx(copy, n + 1, char *);
+    for (i = 0; i < n; i++) {
+        copy[i] = savepv(environ[i]);
+    }
+    copy[n] = NULL;
+    environ = copy;
+#else
+    Perl_my_setenv(aTHX_ "NoNe  SuCh", NULL);
+#endif
+}
+
 /* The area that an assignment to $0 writes to: arguments and environment, of
- * which perl makes a copy then. */
+ * which there must be a copy then. */
 static void set_area(pTHX)
 {
     const char *const *last = script->env;
@@ -418,7 +439,7 @@ static void set_area(pTHX)
     }
     end = *last ? *last : script->argv[script->argc - 1];
     PL_origalen = (U32)(end + strlen(end) - script->argv[0]);
-    Perl_my_setenv(aTHX_ "NoNe  SuCh", NULL);
+    copy_environment(aTHX);
 }
 
 static void set_arguments(pTHX)
