@@ -132,7 +132,7 @@ static const command_rec commands[] = {
                      RSRC_CONF | ACCESS_CONF,
                      "suffixes of NPH scripts, .nph by default"),
     CGI_EXEC_COMMANDS,
-    {NULL}
+    {.name = NULL}
 };
 /* clang-format on */
 

@@ -105,15 +105,16 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 {
     cgi_exec_server_t *server =
         ap_get_module_config(s->module_config, &CGI_EXEC_MODULE_SYM);
+    const char *off = CGI_COMPAT_OFF;
 
     (void)plog;
     (void)ptemp;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* httpd reads its configuration twice at the start */
     }
-    if (*CGI_COMPAT_OFF) {
+    if (*off) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                     "off, because this httpd can't: %s", CGI_COMPAT_OFF + 2);
+                     "off, because this httpd can't: %s", off + 2);
     }
     if (CGI_COMPAT_READ_AHEAD && !cgi_input_knows_core(&core_module)) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,

@@ -345,8 +345,8 @@ int cgi_sandbox_is_on(const cgi_exec_dir_t *dir)
 void cgi_sandbox_add(const cgi_request_t *q, cgi_wire_request_t *message)
 {
     const cgi_sandbox_t *sandbox = q->options->dir->sandbox;
-    static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
-                                                RLIMIT_NPROC, RLIMIT_NOFILE};
+    static const unsigned int resource[CGI_LIMIT_MAX] = {
+        RLIMIT_CPU, RLIMIT_AS, RLIMIT_NPROC, RLIMIT_NOFILE};
     const cgi_exec_options_t *o = q->options;
     apr_array_header_t *rules;
     const char *const *rule;

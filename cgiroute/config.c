@@ -643,6 +643,6 @@ const command_rec cgiroute_commands[] = {
                    "in <CGIRoute>: a name and a value, which may have "
                    "references to the regular expression's groups"),
     CGI_EXEC_COMMANDS,
-    {NULL}
+    {.name = NULL}
 };
 /* clang-format on */

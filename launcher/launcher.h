@@ -34,7 +34,7 @@ typedef struct launcher_tmp_t {
 /* ---- system.c ---- */
 
 /** Complain with errno, and end the launcher. */
-void launcher_die(const char *what);
+void launcher_die(const char *what) __attribute__((noreturn));
 
 /** The time, by a clock that nobody sets. */
 apr_time_t launcher_now(void);

@@ -71,8 +71,8 @@ static void run_child(const cgi_wire_request_t *request,
                       const launcher_become_t *who, const int fds[CGI_FD_MAX],
                       const launcher_entry_t *enter)
 {
-    static const int resource[CGI_LIMIT_MAX] = {RLIMIT_CPU, RLIMIT_AS,
-                                                RLIMIT_NPROC, RLIMIT_NOFILE};
+    static const unsigned int resource[CGI_LIMIT_MAX] = {
+        RLIMIT_CPU, RLIMIT_AS, RLIMIT_NPROC, RLIMIT_NOFILE};
     cgi_wire_request_t safe;
     sigset_t none;
     int i, failed;
