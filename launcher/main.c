@@ -955,6 +955,7 @@ static void serve(void)
 static void reset_signals(void)
 {
     static const long zeros[8];
+    long found[8] = {0};
     struct sigaction act;
     sigset_t wanted;
     int sig;
@@ -963,9 +964,12 @@ static void reset_signals(void)
     sigemptyset(&act.sa_mask);
     act.sa_handler = SIG_DFL;
     for (sig = 1; sig < NSIG; sig++) {
-        if (sigaction(sig, &act, NULL) && sig > SIGSYS) {
+        if (sigaction(sig, &act, NULL) && sig > SIGSYS &&
+            !syscall(SYS_rt_sigaction, sig, NULL, found, NSIG / 8) &&
+            (void (*)(int))found[0] == SIG_IGN) {
             /* Those that the C library keeps to itself can have been ignored
-             * by whoever started httpd. Zeros are the kernel's SIG_DFL. */
+             * by whoever started httpd. Zeros are the kernel's SIG_DFL.
+             * Before 2.34 threads have handlers for them from the start. */
             (void)syscall(SYS_rt_sigaction, sig, zeros, NULL, NSIG / 8);
         }
     }

@@ -554,7 +554,9 @@ static void become(const cgi_warm_script_t *script)
     reopen("stdout", 1, unbuffered);
     reopen("stderr", 2, unbuffered);
     set_sys("argv", list_of(script->argv + script->script_at));
+#if PY_VERSION_HEX >= 0x030a0000
     set_sys("orig_argv", list_of(script->argv));
+#endif
     must(executable && !PySys_SetObject("_base_executable", executable));
     set_sys("executable", executable);
     set_path(script->argv[script->script_at]);
