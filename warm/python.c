@@ -753,7 +753,11 @@ static int finish(void)
     }
     (void)Py_MakePendingCalls();
     Py_XDECREF(PyObject_CallMethod(atexit_module, "_run_exitfuncs", NULL));
+#if PY_VERSION_HEX >= 0x030a0000
     unraisable(atexit_module);
+#else
+    PyErr_Clear(); /* it has been printed, as all before it */
+#endif
     status = flush_streams(0);
     PyGC_Collect();
     clear_modules();

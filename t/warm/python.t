@@ -15,7 +15,7 @@ plan skip_all => 'built without libpython'
 my @cases = Warm::cases("$CGITest::Server::t/warm/python.cases",
     '#!/usr/bin/python3', 'print("Content-Type: text/plain\n")');
 # What only older ones have, and the name with the version.
-my $old = join ' ', grep { !system "/usr/bin/python3 -W ignore -c 'import $_' 2>/dev/null" }
+my $old = join ' ', grep { !system "/usr/bin/python3 -I -W ignore -c 'import $_' 2>/dev/null" }
     qw(cgi imp);
 chomp(my $versioned = qx{/usr/bin/python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])'});
 $_->{text} =~ s/python3\.11/$versioned/ for @cases;
