@@ -572,6 +572,19 @@ static void unraisable(PyObject *where)
     }
 }
 
+static void cannot_flush(PyObject *stream)
+{
+#if PY_VERSION_HEX >= 0x030e0000
+    (void)stream;
+    PyErr_FormatUnraisable("Exception ignored while flushing sys.stdout");
+#elif PY_VERSION_HEX >= 0x030d0000
+    (void)stream;
+    PyErr_FormatUnraisable("Exception ignored on flushing sys.stdout");
+#else
+    PyErr_WriteUnraisable(stream);
+#endif
+}
+
 /* @param last 1: it is too late for complaints
  * @return -1: what was printed can't be written */
 static int flush_streams(int last)
@@ -595,7 +608,7 @@ static int flush_streams(int last)
         result = PyObject_CallMethod(stream, "flush", NULL);
         if (!result) {
             if (i == 0 && !last) {
-                PyErr_WriteUnraisable(stream);
+                cannot_flush(stream);
             }
             PyErr_Clear();
             status = -1;
