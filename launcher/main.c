@@ -101,7 +101,8 @@ struct script_t {
     apr_interval_time_t kill_timeout;
     apr_time_t deadline; /* 0: none */
     int control_fd;
-    int stderr_fd; /* the end to read, which the worker left to us; or -1 */
+    int stderr_fd;    /* the end to read, which the worker left to us; or -1 */
+    int holds_stderr; /* 1: nobody left it; it is open, and not to be read */
 };
 
 static struct {
@@ -173,6 +174,23 @@ static void take_stderr(script_t *script)
     }
 }
 
+/* The same where the worker has no last words, because httpd stops: the pipe
+ * has an end to read again. What comes into it may be another's to read. */
+static void hold_stderr(script_t *script)
+{
+    char name[64];
+    struct stat st;
+
+    if (script->stderr_fd >= 0 || script->reaped) {
+        return;
+    }
+    (void)snprintf(name, sizeof(name), "/proc/%ld/fd/2", (long)script->pid);
+    if (!stat(name, &st) && S_ISFIFO(st.st_mode)) {
+        script->stderr_fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        script->holds_stderr = 1;
+    }
+}
+
 /* What it has said since, as much as fits into the pipe, goes to the log; no
  * line of it can be taken for another's. A launcher that is not the workers'
  * own user reads from nothing that a worker opened. */
@@ -185,7 +203,7 @@ static void close_stderr(script_t *script)
     if (script->stderr_fd < 0) {
         return;
     }
-    if (!launcher_has_identities() &&
+    if (!script->holds_stderr && !launcher_has_identities() &&
         !fcntl(script->stderr_fd, F_SETFL, O_NONBLOCK)) {
         for (reads = 0; reads < STDERR_READS &&
                         (n = read(script->stderr_fd, buf, sizeof(buf))) > 0;
@@ -276,6 +294,7 @@ static void begin_term(script_t *script)
     set_state(script, SCRIPT_TERM);
     script->deadline =
         script->kill_timeout ? launcher_now() + script->kill_timeout : 0;
+    hold_stderr(script);
     signal_group(script, SIGTERM);
 }
 

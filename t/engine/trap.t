@@ -1,5 +1,6 @@
 # A shell script's trap of SIGTERM runs, and is not lost to a closed stderr:
-# at a time limit, and when the client goes.
+# at a time limit, when the client goes, and when httpd stops, whose workers
+# leave no reader behind.
 use strict;
 use warnings;
 use Test::More;
@@ -45,5 +46,24 @@ for my $shell (grep { -x } qw(/bin/dash /bin/bash /bin/sh)) {
         unlink $mark;
     }
 }
+my @marks;
+for my $shell (grep { -x } qw(/bin/dash /bin/bash)) {
+    for my $n (1 .. 6) {
+        my $name = 'stop-' . ($shell =~ s{.*/}{}r) . $n;
+        push @marks, "$dir/$name";
+        # It says that its child was ended, before its trap.
+        $own->file("s/$name.doit", "#!$shell\ntouch $marks[-1]\n"
+            . "trap 'echo cleaned >&2; rm -f $marks[-1]; exit' TERM\n"
+            . "sleep 60\necho more >&2\nsleep 60\n", 0755);
+    }
+}
+my @clients = map {
+    my $c = CGITest::HTTP->new(%{$own->where});
+    $c->send($c->format_request('GET', '/s/' . s{.*/}{}r));
+    $c;
+} @marks;
+ok(wait_until(10, sub { !grep { !-e } @marks }), 'httpd stops: they run');
+sleep 0.3;
 is_deeply([$own->stop], [], 'nothing is left at the end');
+is(join(' ', grep { -e } @marks), '', 'all traps have run');
 done_testing();
