@@ -53,6 +53,8 @@ my @dots = ('..', '.%2e', '%2e.', '%2e%2e', '%2E%2e', '%252e%252e',
 
 for (@hosts) {
     my ($host, $slashes, $merge) = @$_;
+    # Which httpd has from then on.
+    $merge = 'Off' if !CGITest::Server->since(2, 4, 39);
     my $what = "C3 AllowEncodedSlashes $slashes, MergeSlashes $merge";
     my $c = CGITest::HTTP->new(%{$own->where});
     my ($asked, @bad, @broken) = (0);

@@ -198,7 +198,13 @@ for my $dir (@dirs) {
 my $missing = ask('GET', '/plain/none');
 sub same_page {
     my ($one, $two) = @_;
-    for ($one, $two) { s/^Date:.*\n//m, s/^Vary:.*\n//m for $_->{head} }
+    for ($one, $two) {
+        s/^Date:.*\n//m, s/^Vary:.*\n//m for $_->{head};
+        next if CGITest::Server->since(2, 4, 39);
+        # Before, httpd's page has the URL.
+        $_->{head} =~ s/^Content-Length:.*\n//m;
+        $_->{body} =~ s{ /plain/\S+}{};
+    }
     return $one->{head} eq $two->{head} && $one->{body} eq $two->{body};
 }
 for my $name (@hidden, @never) {
