@@ -824,14 +824,19 @@ static PyObject *new_main(void)
 {
     PyObject *modules = PyImport_GetModuleDict();
     PyObject *old = PyDict_GetItemString(modules, "__main__");
-    PyObject *module = PyModule_New("__main__"), *annotations = PyDict_New();
+    PyObject *module = PyModule_New("__main__");
     PyObject *names = module ? PyModule_GetDict(module) : NULL;
+#if PY_VERSION_HEX < 0x030e0000
+    PyObject *annotations = PyDict_New();
+#endif
 
-    must(old && names && annotations &&
-         !PyDict_Update(names, PyModule_GetDict(old)) &&
-         !PyDict_SetItemString(names, "__annotations__", annotations) &&
+    must(old && names && !PyDict_Update(names, PyModule_GetDict(old)) &&
          !PyDict_SetItemString(modules, "__main__", module));
+#if PY_VERSION_HEX < 0x030e0000
+    must(annotations &&
+         !PyDict_SetItemString(names, "__annotations__", annotations));
     Py_DECREF(annotations);
+#endif
     Py_DECREF(module);
     return names;
 }
@@ -860,7 +865,7 @@ static void run(const char *file)
     PyObject *path = PyUnicode_DecodeFSDefault(file), *names, *result;
     PyCompilerFlags flags = _PyCompilerFlags_INIT;
     FILE *source;
-    int status = 0, is_interrupt = 0;
+    int status = 0, is_interrupt = 0, has_left = 0;
 
     must(path && !PySys_Audit("cpython.run_file", "O", path));
     if (!(source = fopen(file, "rbe"))) {
@@ -877,18 +882,19 @@ static void run(const char *file)
     Py_DECREF(path);
     if (!result && PyErr_ExceptionMatches(PyExc_SystemExit)) {
         status = exit_code();
+        has_left = 1;
     }
-    else {
-        if (!result) {
-            is_interrupt = PyErr_Occurred() == PyExc_KeyboardInterrupt;
-            PyErr_Print();
-            status = 1;
-        }
-        Py_XDECREF(result);
-        if (PyDict_DelItemString(names, "__file__") ||
-            PyDict_DelItemString(names, "__cached__")) {
-            PyErr_Clear();
-        }
+    else if (!result) {
+        is_interrupt = PyErr_Occurred() == PyExc_KeyboardInterrupt;
+        PyErr_Print();
+        status = 1;
+    }
+    Py_XDECREF(result);
+    /* Before 3.14 sys.exit() leaves them. */
+    if ((!has_left || PY_VERSION_HEX >= 0x030e0000) &&
+        (PyDict_DelItemString(names, "__file__") ||
+         PyDict_DelItemString(names, "__cached__"))) {
+        PyErr_Clear();
     }
     if (finish() < 0) {
         status = 120;
