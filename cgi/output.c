@@ -438,15 +438,16 @@ cgi_outcome_e cgi_output_abort(cgi_output_t *out, int at_once)
 {
     conn_rec *c = out->q->c;
 
+    if (!CGI_COMPAT_IS_24 && !at_once) {
+        /* 2.5 sends nothing of a response that is cut where it begins. Before
+         * the connection is to close: its chunks tell that it is cut. */
+        (void)ap_pass_brigade(out->q->r->output_filters, out->bb);
+        apr_brigade_cleanup(out->bb);
+    }
     c->keepalive = AP_CONN_CLOSE;
     if (at_once && !cgi_gate_is_clear(&out->gate)) {
         c->aborted = 1; /* nobody waits for a client that takes nothing */
         return CGI_LEFT;
-    }
-    if (!CGI_COMPAT_IS_24) {
-        /* 2.5 sends nothing of a response that is cut where it begins. */
-        (void)ap_pass_brigade(out->q->r->output_filters, out->bb);
-        apr_brigade_cleanup(out->bb);
     }
     if (!out->raw) {
         /* The chunk filter then leaves out the last chunk; HTTP/2 resets
