@@ -3,11 +3,11 @@
 /**
  * The gate: how a response is written without waiting for the client.
  *
- * Core's output filter waits for the client only when it is
- * given a FLUSH bucket or more than FlushMaxThreshold; it says whether it has
- * kept something, and writes that when it is called with NULL. A stream of
- * HTTP/2 goes through a buffer that waits when it is full; what lies in there
- * is known by the buckets that come to be freed.
+ * Core's output filter waits for the client only when it is given a FLUSH
+ * bucket or more than FlushMaxThreshold; it says whether it has kept
+ * something, and writes that when it is called with NULL. A stream of HTTP/2
+ * goes through a buffer that waits when it is full; what lies in there is
+ * known by the buckets that come to be freed.
  */
 
 #include <poll.h>

@@ -85,10 +85,6 @@ static int file_of(const void *data, size_t size)
 
 #define FILES_LIMIT 300
 
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-
 /** Answer calls that older kernels do not have as those do. */
 static void be_old_kernel(void)
 {

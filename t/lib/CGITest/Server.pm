@@ -75,6 +75,16 @@ sub since {
     return $version ge sprintf '%03d%03d%03d', @wanted;
 }
 
+# The header and body of httpd's page for an error without what is to match its
+# URL, and without its length: before 2.4.39 such a page has the URL.
+sub without_url {
+    my ($class, $url, $head, $body) = @_;
+    return ($head, $body) if $class->since(2, 4, 39);
+    $head =~ s/^Content-Length:.*\n//mi;
+    $body =~ s/$url//;
+    return ($head, $body);
+}
+
 # Do workers end that a graceful restart has told to? Before 2.4.49 the event
 # MPM forgets to tell one now and then (PR 63169).
 sub ends_workers { return $_[0]->mpm ne 'event' || $_[0]->since(2, 4, 49) }
