@@ -187,7 +187,7 @@ static apr_status_t spawn(launchers_t *l, int slot)
     apr_file_t *queue = NULL, *identities = NULL;
     apr_pool_t *p;
     process_t *process = free_process();
-    sigset_t term, before;
+    sigset_t early, before;
     apr_status_t rv;
 
     apr_pool_create(&p, conf_pool);
@@ -199,9 +199,10 @@ static apr_status_t spawn(launchers_t *l, int slot)
     }
     /* One that is told to end before it can listen would leave behind what it
      * is to take over. It inherits this over exec. */
-    sigemptyset(&term);
-    sigaddset(&term, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &term, &before);
+    sigemptyset(&early);
+    sigaddset(&early, SIGTERM);
+    sigaddset(&early, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &early, &before);
     memset(&process->proc, 0, sizeof(process->proc));
     if ((rv = apr_os_file_put(&queue, &l->queue[0], 0, p)) ||
         (rv = apr_procattr_create(&attr, p)) ||

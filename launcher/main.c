@@ -995,8 +995,11 @@ static void reset_signals(void)
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGCHLD);
     sigaddset(&wanted, SIGTERM);
-    sigprocmask(SIG_SETMASK, &wanted, NULL);
     launcher.signal_fd = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
+    /* httpd with prefork sends HUP to its whole process group. Launchers that
+     * are meant get TERM besides. */
+    sigaddset(&wanted, SIGHUP);
+    sigprocmask(SIG_SETMASK, &wanted, NULL);
     if (launcher.signal_fd < 0 ||
         watch(launcher.signal_fd, EPOLLIN, &is_signal)) {
         launcher_die("watching signals");

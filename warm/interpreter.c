@@ -33,6 +33,13 @@
 /* As many times the memory of the warm interpreter must RLimitMEM be. */
 #define MEM_FACTOR 2
 
+/* Free memory is taken in pieces of so many bytes at most, all pieces of a
+ * size together being no more than the second. Up to the third, each
+ * multiple of what the C library counts in is a size of its own. */
+#define HOLE_MAX 65536
+#define HOLES_MAX (1024 * 1024)
+#define SMALL_MAX 1024
+
 static const cgi_warm_plugin_t *plugin;
 static const launcher_warm_t *options;
 static struct stat program; /* the interpreter's file */
@@ -100,6 +107,26 @@ static void read_layout(void)
     layout.exe_fd = (unsigned int)-1;
 }
 
+/* Take what is free between the pieces that are in use: each script would
+ * write there, and copy a page for every piece. Now it gets new pages, side by
+ * side. */
+static void fill_holes(void)
+{
+    size_t size = HOLE_MAX, step = 2 * sizeof(size_t), n;
+    char *end = malloc(size), *piece;
+
+    while (end && size >= step) {
+        for (n = 0; n < HOLES_MAX / size && (piece = malloc(size)); n++) {
+            if (piece > end) {
+                free(piece);
+                break;
+            }
+        }
+        size -= size > SMALL_MAX ? size / 8 : step;
+    }
+    free(end);
+}
+
 /* In the launcher and, once for each script, in its process. */
 static const cgi_warm_script_t *host_serve(void)
 {
@@ -119,6 +146,7 @@ static const cgi_warm_script_t *host_serve(void)
     alarm(0);
     (void)signal(SIGALRM, SIG_DFL);
     read_layout();
+    fill_holes();
     if (setjmp(begin)) {
         return &script;
     }

@@ -128,6 +128,8 @@ static const char *failure = "its modules end the process";
 static int warns_with_w; /* some loaded module does */
 static HV *loaded;       /* key of %INC => file, while no script asked */
 static Perl_ppaddr_t real_require;
+static SV *loaded_arenas; /* of values, as the launcher has them */
+static thrhook_proc_t real_threadhook;
 
 /* ---- start ---- */
 
@@ -340,6 +342,95 @@ static void note_loaded(pTHX)
     PL_ppaddr[OP_REQUIRE] = require_own;
 }
 
+/* ---- the end: what is loaded is not looked through by perl_destruct() ----
+ */
+
+/* Has a class a destructor that does anything? Perl's own class of patterns
+ * has one that does not. */
+static int has_destructor(pTHX_ HV *stash)
+{
+    GV *gv = gv_fetchmeth_pvn(stash, "DESTROY", 7, -1, 0);
+    CV *cv = gv ? GvCV(gv) : NULL;
+
+    if (!cv) {
+        return gv_fetchmeth_pvn(stash, "AUTOLOAD", 8, -1, 0) != NULL;
+    }
+    return CvISXSUB(cv)
+               ? stash != gv_stashpvs("Regexp", 0)
+               : !CvSTART(cv) || CvSTART(cv)->op_next->op_type != OP_LEAVESUB;
+}
+
+/* Would the end of this object be noticed? */
+static int is_noticed(pTHX_ SV *object)
+{
+    if (!SvOBJECT(object)) {
+        return 0;
+    }
+    if (SvTYPE(object) == SVt_PVIO) {
+        PerlIO *f = IoIFP(object);
+
+        return IoDIRP(object) || IoTYPE(object) == IoTYPE_PIPE ||
+               ((f || IoOFP(object)) && f != PerlIO_stdin() &&
+                f != PerlIO_stdout() && f != PerlIO_stderr());
+    }
+    return has_destructor(aTHX_ SvSTASH(object));
+}
+
+/* What sv_clean_objs() looks for in a value. Other objects of a symbol are
+ * values themselves, and are found as such; or new, and it finds them. */
+static int is_to_clean(pTHX_ SV *sv)
+{
+    SV *object = NULL;
+
+    if (SvROK(sv)) {
+        object = SvRV(sv);
+    }
+    else if (SvTYPE(sv) == SVt_PVGV && isGV_with_GP(sv) && GvGP(sv)) {
+        object = (SV *)GvIOp(sv);
+    }
+    return is_noticed(aTHX_ sv) || (object && is_noticed(aTHX_ object));
+}
+
+/* Values that were there before the script. */
+static int is_any_to_clean(pTHX)
+{
+    SV *arena, *sv;
+
+    for (arena = loaded_arenas; arena; arena = (SV *)SvANY(arena)) {
+        for (sv = arena + 1; sv < arena + SvREFCNT(arena); sv++) {
+            if (SvTYPE(sv) != (svtype)SVTYPEMASK && SvREFCNT(sv) &&
+                is_to_clean(aTHX_ sv)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* perl_destruct() asks this after the END blocks. It would go through all
+ * values four times, and write to each symbol. */
+static int spare_loaded(pTHX)
+{
+    SV *arena = PL_sv_arenaroot;
+    int veto = real_threadhook(aTHX);
+
+    /* Above level 0, as with threads, it frees each value. */
+    if (veto || PL_perl_destruct_level > 0 || is_any_to_clean(aTHX)) {
+        return veto;
+    }
+    if (arena == loaded_arenas) {
+        PL_sv_arenaroot = NULL;
+        return 0;
+    }
+    while (arena && (SV *)SvANY(arena) != loaded_arenas) {
+        arena = (SV *)SvANY(arena);
+    }
+    if (arena) {
+        SvANY(arena) = NULL;
+    }
+    return 0;
+}
+
 /* ---- may it? ---- */
 
 static const char *check(const cgi_warm_script_t *s)
@@ -382,18 +473,28 @@ static void renew_handle(pTHX_ PerlIO *f)
     buffer->posn = at < 0 ? 0 : at;
 }
 
+/* Its magic would take variables out of the environment. */
+static void clear_environment(pTHX)
+{
+    static char *none[] = {NULL};
+    char **own = environ;
+
+    if (HvTOTALKEYS(GvHVn(PL_envgv))) {
+        PL_origenviron = environ = none;
+        hv_clear(GvHVn(PL_envgv));
+    }
+    PL_origenviron = environ = own;
+}
+
 /* init_postdump_symbols() */
 static void set_environment(pTHX)
 {
-    static char *none[] = {NULL};
-    char **own = environ, **at;
+    char **at;
     HV *hv = GvHVn(PL_envgv);
     const char *equals;
 
-    PL_origenviron = environ = none;
-    hv_clear(hv);
-    PL_origenviron = environ = own;
-    for (at = own; *at; at++) {
+    clear_environment(aTHX);
+    for (at = environ; *at; at++) {
         if ((equals = strchr(*at, '=')) && equals != *at) {
             I32 len = (I32)(equals - *at);
 
@@ -527,6 +628,40 @@ static void become(pTHX)
     filter_add(first_line, NULL);
 }
 
+/* What each script's process would free: each piece is a page to copy. */
+static void free_early(pTHX)
+{
+    static const char *const done[] = {"state", "try",   "probe",
+                                       "load",  "leave", NULL};
+    HV *own = gv_stashpv(OWN, 0);
+    int i;
+
+    for (i = 0; own && done[i]; i++) {
+        (void)hv_delete(own, done[i], (I32)strlen(done[i]), G_DISCARD);
+    }
+    clear_environment(aTHX);
+}
+
+/* All that comes before the first script. @return 0: failure says why */
+static int prepare(pTHX)
+{
+    int ok;
+
+    ENTER;
+    SAVETMPS;
+    ok = is_same(aTHX) && load(aTHX);
+    if (ok) {
+        PerlIO_flush(NULL);
+        note_loaded(aTHX);
+        free_early(aTHX);
+    }
+    FREETMPS;
+    LEAVE;
+    PL_sv_root = NULL; /* a script's values stand together */
+    loaded_arenas = PL_sv_arenaroot;
+    return ok;
+}
+
 /* The BEGIN block: in the launcher, and once in each script's process. */
 static XS(enter_begin)
 {
@@ -539,9 +674,7 @@ static XS(enter_begin)
     close(boot_fd);
     sv_setpv(get_sv("0", GV_ADD), "-e"); /* as modules find it with perl -M */
     set_executable(aTHX_ host->program);
-    if (is_same(aTHX) && load(aTHX)) {
-        PerlIO_flush(NULL);
-        note_loaded(aTHX);
+    if (prepare(aTHX)) {
         failure = "its modules can't be shared";
         script = host->serve();
     }
@@ -599,6 +732,8 @@ static int finish(PerlInterpreter *my_perl)
             rsignal(PL_sig_num[i], (Sighandler_t)SIG_DFL);
         }
     }
+    real_threadhook = PL_threadhook;
+    PL_threadhook = spare_loaded;
     status = perl_destruct(my_perl);
     perl_free(my_perl);
     PERL_SYS_TERM();

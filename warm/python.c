@@ -281,20 +281,6 @@ static void name_files(const cgi_warm_host_t *host)
     Py_XDECREF(names);
 }
 
-static void before_fork(void)
-{
-    if (!is_script) {
-        PyOS_BeforeFork();
-    }
-}
-
-static void after_fork(void)
-{
-    if (!is_script) {
-        PyOS_AfterFork_Parent();
-    }
-}
-
 /* A script's os.fork() calls these itself. */
 static void in_child(void)
 {
@@ -563,6 +549,28 @@ static void become(const cgi_warm_script_t *script)
     update_modules();
 }
 
+/* Do once in the launcher what each script's process does first: what the
+ * interpreter then remembers is not written again, page by page. */
+static void rehearse(const char *file)
+{
+    PyObject *name = PyUnicode_DecodeFSDefault(file);
+    PyObject *cache = PySys_GetObject("path_importer_cache");
+
+    PyOS_BeforeFork();
+    PyOS_AfterFork_Child();
+    reopen("stdin", 0, 0);
+    reopen("stdout", 1, 0);
+    reopen("stderr", 2, 0);
+    update_modules();
+    if (name && cache) {
+        Py_XDECREF(PyImport_GetImporter(name));
+        PyErr_Clear();
+        (void)PyDict_DelItem(cache, name);
+    }
+    Py_XDECREF(name);
+    PyErr_Clear();
+}
+
 /* ---- run, and end as Py_RunMain() does ---- */
 
 static void unraisable(PyObject *where)
@@ -659,6 +667,22 @@ static PyObject *still_there(PyObject *weak)
     return object;
 }
 
+/* PyDict_Clear(), but what is in it is not written to. */
+static void forget_entries(PyObject *dict)
+{
+    PyDictObject *from = (PyDictObject *)dict, old = *from;
+    PyDictObject *empty = (PyDictObject *)PyDict_New();
+
+    if (empty) {
+        from->ma_used = empty->ma_used;
+        from->ma_keys = empty->ma_keys;
+        from->ma_values = empty->ma_values;
+        empty->ma_used = old.ma_used;
+        empty->ma_keys = old.ma_keys;
+        empty->ma_values = old.ma_values;
+    }
+}
+
 /* finalize_modules(), for those that are the script's. Objects of the others
  * would only be written to, page by page. */
 static void clear_modules(void)
@@ -677,8 +701,7 @@ static void clear_modules(void)
                                        NULL};
     static const char *const files[] = {"stdin", "stdout", "stderr", NULL};
     PyObject *modules = PyImport_GetModuleDict();
-    PyObject *names = PyDict_Keys(modules), *left = PyList_New(0);
-    PyObject *name, *module, *weak;
+    PyObject *left = PyList_New(0), *name, *module, *weak;
     char original[16];
     Py_ssize_t i;
     int is_main;
@@ -692,12 +715,10 @@ static void clear_modules(void)
         module = PySys_GetObject(original);
         PySys_SetObject(files[i], module ? module : Py_None);
     }
-    for (i = 0; names && left && i < PyList_GET_SIZE(names); i++) {
-        name = PyList_GET_ITEM(names, i);
+    for (i = 0; left && PyDict_Next(modules, &i, &name, &module);) {
         is_main = PyUnicode_Check(name) &&
                   !PyUnicode_CompareWithASCIIString(name, "__main__");
-        module = PyDict_GetItem(modules, name);
-        if (!module || (!is_main && PyDict_Contains(loaded, name) > 0)) {
+        if (!is_main && PyDict_Contains(loaded, name) > 0) {
             continue;
         }
         weak = PyModule_Check(module) ? PyWeakref_NewRef(module, NULL) : NULL;
@@ -708,7 +729,7 @@ static void clear_modules(void)
         PyDict_SetItem(modules, name, Py_None);
         PyErr_Clear();
     }
-    PyDict_Clear(modules); /* nothing can be imported any more */
+    forget_entries(modules); /* nothing can be imported any more */
     PyGC_Collect();
     for (i = left ? PyList_GET_SIZE(left) : 0; i-- > 0;) {
         module = still_there(PyList_GET_ITEM(left, i));
@@ -929,7 +950,11 @@ static const char *enter(const cgi_warm_host_t *host)
         return reason;
     }
     name_files(host);
-    pthread_atfork(before_fork, after_fork, in_child);
+    rehearse(host->program);
+    /* What modules do before and after a fork in the parent would make it
+     * write to its memory, and copy that, each time. No Python runs there. */
+    PyOS_BeforeFork();
+    pthread_atfork(NULL, NULL, in_child);
     script = host->serve();
     if (script) {
         become(script);

@@ -150,6 +150,13 @@ push @sections, sub {
     ok(wait_until(10, sub { hello($own) }), 'B9 then httpd serves again');
     ok(wait_until(10, sub { !grep { alive($_) } @old }),
         'B9 the old launchers are gone');
+    # prefork signals its whole process group, those of 2.5 the next launchers.
+    $mark = $own->mark;
+    my @next = $own->launchers;
+    kill 'HUP', @next;
+    ok(hello($own), 'B9 a launcher that gets HUP itself');
+    is_deeply([sort $own->launchers], [sort @next], 'B9 goes on');
+    unlike($own->log_since($mark), qr/unexpectedly/, 'B9 so says the log');
     is_deeply([$own->stop], [], 'B9 nothing is left after the stop');
 };
 
