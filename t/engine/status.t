@@ -409,7 +409,7 @@ sub post {
 }
 
 # A restart with HUP too.
-{
+if ($own->ends_restart) {
     my $before = data()->{all}{since_start}{requests};
     my $mark = $own->mark;
     $own->signal('HUP');

@@ -89,6 +89,10 @@ sub without_url {
 # MPM forgets to tell one now and then (PR 63169).
 sub ends_workers { return $_[0]->mpm ne 'event' || $_[0]->since(2, 4, 49) }
 
+# Does a restart by HUP come to its end? 2.5's prefork sends HUP to itself, too,
+# and restarts for ever, with any modules.
+sub ends_restart { return $_[0]->mpm ne 'prefork' || !$_[0]->since(2, 5, 0) }
+
 # Have our modules said at start that this httpd lacks what they need for it?
 # As in doc/COMPATIBILITY.md: 'CGIPark'.
 sub lacks {
