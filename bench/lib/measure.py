@@ -162,6 +162,42 @@ def sleepers(server, path, count):
     return result
 
 
+def held(server, path, count, go):
+    """count connections at once, each with a script that runs until the file
+    `go` is there.
+
+    Returns KiB of memory per script in all of the server's processes."""
+    if os.path.exists(go):
+        os.unlink(go)
+    before = server.memory_kib()
+    load = subprocess.Popen(
+        ["h2load", "--h1", "-t1", "-c%d" % count, "-n%d" % count,
+         server.url(path)], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    name = os.path.basename(path.partition("?")[0]).encode()
+    until = time.monotonic() + 60
+    kib = last = -1
+    try:
+        # All run, and none of them grows any more.
+        while time.monotonic() < until:
+            time.sleep(1)
+            here = sum(map(lambda pid: _has_word(pid, name), server.pids()))
+            last, kib = kib, server.memory_kib()
+            if here == count and abs(kib - last) <= kib / 200:
+                break
+        else:
+            raise WrongAnswer("%s: %d of %d scripts wait" % (
+                server.name, here, count))
+    finally:
+        with open(go, "wb"):
+            pass
+        out = load.communicate()[0]
+        os.unlink(go)
+    if "status codes: %d 2xx" % count not in out:
+        raise WrongAnswer("h2load %s: %s" % (path, out))
+    return (kib - before) / count
+
+
 class Waiters:
     """count connections at once, each with a request for a script that waits
     (src/waiters.c). They come at `rate` a second; the first is answered
@@ -233,6 +269,16 @@ def _is_sleeper(pid):
     try:
         with open("/proc/%d/cmdline" % pid, "rb") as f:
             return f.read() == b"sleep\x002\x00"
+    except OSError:
+        return False
+
+
+def _has_word(pid, name):
+    """Is a word of its command line a path to such a file?"""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return any(word.rpartition(b"/")[2].startswith(name)
+                       for word in f.read().split(b"\0"))
     except OSError:
         return False
 

@@ -77,6 +77,18 @@ def program_of(pid):
         return ""
 
 
+def _of_smaps(pid, name):
+    """KiB, by a name of proc(5), /proc/pid/smaps; 0 of one that has ended."""
+    try:
+        with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as f:
+            for line in f:
+                if line.startswith(name):
+                    return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
 class Server:
     """One server on one port. Subclasses write files and give commands."""
 
@@ -240,13 +252,13 @@ class Server:
     def anonymous_kib(self, program=None):
         """Memory of the server's own processes (no scripts) that is not
         backed by files; a page shared by n processes counts 1/n in each."""
-        total = 0
-        for pid in self.server_pids(program):
-            with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as f:
-                for line in f:
-                    if line.startswith("Pss_Anon:"):
-                        total += int(line.split()[1])
-        return total
+        return sum(_of_smaps(pid, "Pss_Anon:")
+                   for pid in self.server_pids(program))
+
+    def memory_kib(self):
+        """Memory of all the server's processes and scripts, with what is
+        backed by files; a page shared by n processes counts 1/n in each."""
+        return sum(_of_smaps(pid, "Pss:") for pid in self.pids())
 
     def url(self, path, tls=False):
         return "%s://127.0.0.1:%d%s" % (

@@ -24,6 +24,12 @@ PROGRAMS = [
     ("hello.py", "Python, a plain page", None, 6),
     ("imports.py", "Python, nine modules", None, 15),
 ]
+# So many at once, and how much memory each takes: program, label, modules.
+HELD = 100
+HOLDERS = [
+    ("waits.pl", "Perl, CGI.pm", "CGI"),
+    ("waits.py", "Python, nine modules", None),
+]
 LOADED = {
     # What a script's modules load themselves is named too: doc/warm.md.
     "cgi-warm-perl.so": "CGIWarm perl CGI HTML::Entities " + " ".join(
@@ -156,6 +162,26 @@ def one_program(bench, servers, program, label, goal):
                       "mod_cgid", goal)
 
 
+def memory(bench, servers, program, label):
+    kib = Series("KiB per script", False)
+    where = {OURS: "doit", WARM: "doit", "mod_cgid": "cgi-bin"}
+    for _ in range(min(3, bench.rounds)):
+        for server in servers:
+            if server.name not in where:
+                continue
+            go = os.path.join(bench.ws.site, where[server.name], "go")
+            kib.add(server.name, measure.held(
+                server, url_of(server, program), HELD, go))
+            bench.say("%d that wait, %s, %s: %.0f KiB each" % (
+                HELD, label, server.name, kib.values[server.name][-1]))
+    bench.report.series(
+        "Interpreters, %s: memory of each of %d that wait" % (label, HELD),
+        kib, "Of the script and the server together; a page that processes "
+        "share counts once.")
+    bench.report.goal("%s, %d that wait, memory, warm against mod_cgid" % (
+        label, HELD), kib, WARM, "mod_cgid", 0.4, at_least=False)
+
+
 def warm(bench):
     """Five scripts whose start is most of their work."""
     fill_site(bench.ws)
@@ -163,6 +189,9 @@ def warm(bench):
         for program, label, modules, goal in PROGRAMS:
             if is_built(program) and has_modules(modules):
                 one_program(bench, servers, program, label, goal)
+        for program, label, modules in HOLDERS:
+            if is_built(program) and has_modules(modules):
+                memory(bench, servers, program, label)
 
 
 ROWS = {"warm": warm}
