@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * The parts of the program cgi-launcher: main.c watches, spawn.c starts,
- * table.c remembers, walls.c gives up what root could do, confine.c shuts
- * scripts in, cgroup.c keeps them together, become.c knows the users of
- * routes, and system.c is below all.
+ * The parts of the program cgi-launcher: main.c takes messages, spawn.c
+ * starts, tend.c looks after what runs, table.c remembers, walls.c gives up
+ * what root could do, confine.c shuts scripts in, cgroup.c keeps them
+ * together, become.c knows the users of routes, and system.c is below all.
  */
 #ifndef CGI_LAUNCHER_H
 #define CGI_LAUNCHER_H
@@ -42,6 +42,12 @@ apr_time_t launcher_now(void);
 /** Tell the worker at the other end of a control socket. A note that can't
  * be sent has nobody to read it: the worker is gone. */
 void launcher_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage);
+
+/** Write the log line by line: those of scripts go there, too. */
+void launcher_open_log(void);
+
+/** Forget what was written: a copy of this process becomes a script. */
+void launcher_wipe_log(void);
 
 /** Have another process, which nobody of its user can look into, write to the
  * log what this one says from now on: a line says whose it is, and no more
@@ -130,6 +136,69 @@ launcher_entry_t *launcher_table_next(launcher_entry_t *entry);
  * @return NULL: there is none */
 launcher_entry_t *launcher_table_claim(pid_t pid, pid_t worker);
 
+/* ---- tend.c: scripts that run, until nothing is left of them ---- */
+
+/** What the poll set tells of, by what its pointers begin with. */
+typedef enum {
+    LAUNCHER_QUEUE,
+    LAUNCHER_SIGNAL,
+    LAUNCHER_SCRIPT, /* its lease has ended */
+    LAUNCHER_WORKER  /* it has ended */
+} launcher_event_e;
+
+typedef struct launcher_script_t launcher_script_t;
+
+/** Before all others. @return the poll set's descriptor; or -1 and errno */
+int launcher_tend_open(apr_pool_t *pool);
+
+/** Watch a descriptor. @param data begins with a launcher_event_e
+ * @return 0, or -1 and errno */
+int launcher_watch(int fd, unsigned int events, void *data);
+
+void launcher_unwatch(int fd);
+
+/** How many scripts run or are ending: all, or those of a worker. */
+unsigned int launcher_tend_count(void);
+unsigned int launcher_tend_count_of(pid_t worker);
+
+/** The process that made a control socket. A lease ends with it, too: somebody
+ * else may have been given its end. @return 0: it has ended, or is unknown */
+pid_t launcher_tend_worker(int control_fd);
+
+/** Has the worker given the lease back? */
+int launcher_is_given_back(int control_fd);
+
+/** A script that is about to be started.
+ * @param foreign 1: a launcher that has died has started it
+ * @return to be given to launcher_tend_begin() or free(); NULL: no memory */
+launcher_script_t *launcher_tend_new(launcher_entry_t *entry, int foreign);
+
+/** Its process is there: from now on it is looked after.
+ * @param control_fd is its own from now on; -1: nobody has claimed it yet */
+void launcher_tend_begin(launcher_script_t *script, int control_fd);
+
+/** Take over what a launcher of this number has left behind. */
+void launcher_tend_left(void);
+
+/** A worker's script has lost its launcher: hold the lease for it. Or it may
+ * have: a claim whose lease has ended already says that the script has.
+ * @param fds its control socket is -1 afterwards if it was taken */
+void launcher_tend_claim(pid_t pid, int fds[CGI_FD_MAX]);
+
+/** The poll set has told of one; LAUNCHER_SCRIPT, LAUNCHER_WORKER. */
+void launcher_tend_hang_up(launcher_script_t *script);
+typedef struct launcher_worker_t launcher_worker_t;
+void launcher_tend_worker_end(launcher_worker_t *worker);
+
+/** SIGCHLD has come. */
+void launcher_tend_reap(void);
+
+/** Act on deadlines. @return the time until the next one, or -1 */
+apr_interval_time_t launcher_tend_timers(void);
+
+/** Send TERM to all, and KILL when their time has passed. */
+void launcher_tend_end_all(void);
+
 /* ---- cgroup.c: all that a script has started. Without CGICgroup, nothing is
  * done, and an entry's cgroup is empty ---- */
 
@@ -165,6 +234,17 @@ void launcher_cgroup_signal(const launcher_entry_t *entry, int sig);
 void launcher_cgroup_remove(const launcher_entry_t *entry);
 
 /* ---- walls.c ---- */
+
+/** As root: become the user that httpd's workers run as, or that of a CGIWarm.
+ * The parent has looked up the groups: with no user database needed here, the
+ * program can be linked statically, and is smaller for it. Ends the launcher
+ * when that can't be done.
+ * @param uid or NULL: nobody else
+ * @param root directory to change to first, or NULL
+ * @param groups the primary one first
+ * @param keep_kill 1: keep the right to end others' processes */
+void launcher_drop_privileges(const char *uid, const char *root,
+                              const gid_t *groups, int ngroups, int keep_kill);
 
 /** As the privileged launcher: give up all rights but those that are needed,
  * setuid programs, and calls of the system; scripts, too. */

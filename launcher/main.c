@@ -19,11 +19,8 @@
  * anything but its poll set.
  */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -36,17 +33,12 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "apr_general.h"
-#include "apr_hash.h"
-#include "apr_ring.h"
 #include "apr_time.h"
 
-#include "base/procstat.h"
 #include "base/version.h"
 #include "launcher/launcher.h"
 
@@ -60,606 +52,27 @@
 /* Of the workers' user; more are left out. */
 #define GROUPS_MAX 256
 
-/* A worker closes the lease when it saw the end of the output; the script
- * is then about to exit. Only one that is not is ended. */
-#define EXIT_GRACE apr_time_from_msec(50)
-
-/* Between two looks at a group whose leader is gone. */
-#define GROUP_POLL apr_time_from_msec(20)
-
-/* So many pieces of 4 KiB are read of a script's last words. */
-#define STDERR_READS 16
-
-/* The longest wait for an event. */
-#define WAIT_MAX apr_time_from_sec(3600)
-
-/* What the poll set tells of, by what its pointers begin with. */
-typedef enum { IS_QUEUE, IS_SIGNAL, IS_SCRIPT, IS_WORKER } event_e;
-
-typedef enum {
-    SCRIPT_RUNNING, /* lease held */
-    SCRIPT_GRACE,   /* lease given back, SIGTERM at the deadline */
-    SCRIPT_TERM     /* SIGTERM sent, SIGKILL at the deadline */
-} script_state_e;
-
-/* A process that has asked for scripts. */
-typedef struct worker_t {
-    event_e kind; /* first */
-    pid_t pid;
-    int pidfd; /* readable when it has ended */
-} worker_t;
-
-typedef struct script_t script_t;
-struct script_t {
-    event_e kind;                  /* first */
-    APR_RING_ENTRY(script_t) link; /* in launcher.timed, by no order */
-    pid_t pid;                     /* and process group */
-    launcher_entry_t *entry;
-    script_state_e state;
-    int foreign; /* 1: a dead launcher's, and no child of ours */
-    int reaped;
-    apr_interval_time_t kill_timeout;
-    apr_time_t deadline; /* 0: none */
-    int control_fd;
-    int stderr_fd;    /* the end to read, which the worker left to us; or -1 */
-    int holds_stderr; /* 1: nobody left it; it is open, and not to be read */
-};
-
 static struct {
     apr_pool_t *pool;
     apr_pool_t *message_pool; /* cleared after each start */
     int epoll_fd, signal_fd;
-    apr_hash_t *scripts;                       /* pid_t -> script_t */
-    apr_hash_t *workers;                       /* pid_t -> worker_t */
-    APR_RING_HEAD(timed_ring, script_t) timed; /* GRACE, TERM and foreign */
     int queue_open;
     unsigned int share; /* scripts that one worker may have; 0: any number */
 } launcher;
 
-static event_e is_queue = IS_QUEUE, is_signal = IS_SIGNAL,
-               is_script = IS_SCRIPT;
+static launcher_event_e is_queue = LAUNCHER_QUEUE, is_signal = LAUNCHER_SIGNAL,
+                        is_script = LAUNCHER_SCRIPT;
 static char inline_message[CGI_WIRE_INLINE_MAX];
-static char stderr_buffer[BUFSIZ];
 static int queue_fd = QUEUE_FD;
 static launcher_warm_t warm;
-
-static int watch(int fd, unsigned int events, void *data)
-{
-    struct epoll_event event = {.events = events, .data.ptr = data};
-
-    return epoll_ctl(launcher.epoll_fd, EPOLL_CTL_ADD, fd, &event);
-}
-
-static void unwatch(int fd)
-{
-    (void)epoll_ctl(launcher.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-}
-
-/* Give up the control socket, if there still is one. */
-static void close_control(script_t *script)
-{
-    if (script->control_fd >= 0) {
-        unwatch(script->control_fd);
-        close(script->control_fd);
-        script->control_fd = -1;
-    }
-}
-
-/* The worker's last words may be the reading end of the script's stderr. A
- * script that is about to be ended is not to die of a closed pipe before its
- * trap of SIGTERM has run. */
-static void take_stderr(script_t *script)
-{
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    char byte;
-    struct iovec iov = {&byte, 1};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = CMSG_LEN(sizeof(int))};
-    struct cmsghdr *c;
-    ssize_t n;
-    int tries = 0;
-
-    do {
-        n = recvmsg(script->control_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        /* said once, when the worker has left notes of ours unread */
-    } while (n < 0 && errno == ECONNRESET && !tries++);
-    if (n > 0 && (c = CMSG_FIRSTHDR(&msg)) && c->cmsg_level == SOL_SOCKET &&
-        c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int))) {
-        memcpy(&script->stderr_fd, CMSG_DATA(c), sizeof(int));
-    }
-}
-
-/* The same where the worker has no last words, because httpd stops: the pipe
- * has an end to read again. What comes into it may be another's to read. */
-static void hold_stderr(script_t *script)
-{
-    char name[64];
-    struct stat st;
-
-    if (script->stderr_fd >= 0 || script->reaped) {
-        return;
-    }
-    (void)snprintf(name, sizeof(name), "/proc/%ld/fd/2", (long)script->pid);
-    if (!stat(name, &st) && S_ISFIFO(st.st_mode)) {
-        script->stderr_fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        script->holds_stderr = 1;
-    }
-}
-
-/* What it has said since, as much as fits into the pipe, goes to the log; no
- * line of it can be taken for another's. A launcher that is not the workers'
- * own user reads from nothing that a worker opened. */
-static void close_stderr(script_t *script)
-{
-    char buf[4096];
-    ssize_t n, i;
-    int reads, byte, begun = 0;
-
-    if (script->stderr_fd < 0) {
-        return;
-    }
-    if (!script->holds_stderr && !launcher_has_identities() &&
-        !fcntl(script->stderr_fd, F_SETFL, O_NONBLOCK)) {
-        for (reads = 0; reads < STDERR_READS &&
-                        (n = read(script->stderr_fd, buf, sizeof(buf))) > 0;
-             reads++) {
-            for (i = 0; i < n; i++) {
-                if (!begun) {
-                    fprintf(stderr,
-                            "cgi-launcher: last words of process %ld: ",
-                            (long)script->pid);
-                }
-                begun = buf[i] != '\n';
-                byte = (unsigned char)buf[i];
-                fputc((byte < ' ' && begun) || byte == 127 ? '?' : byte,
-                      stderr);
-            }
-        }
-        if (begun) {
-            fputc('\n', stderr);
-        }
-    }
-    close(script->stderr_fd);
-    script->stderr_fd = -1;
-    if (launcher_is_warm) {
-        explicit_bzero(buf, sizeof(buf));
-        explicit_bzero(stderr_buffer, sizeof(stderr_buffer));
-    }
-}
-
-static int is_timed(const script_t *script)
-{
-    return script->foreign || script->state != SCRIPT_RUNNING;
-}
-
-static void set_state(script_t *script, script_state_e state)
-{
-    if (!is_timed(script)) {
-        APR_RING_INSERT_TAIL(&launcher.timed, script, script_t, link);
-    }
-    script->state = state;
-}
-
-/* The script that an entry is of has ended: nothing of it stays. */
-static void clear_entry(launcher_entry_t *entry, pid_t pid)
-{
-    launcher_tmp_t *tmp;
-
-    if (entry->pid == pid && launcher_table_is_own(entry)) {
-        launcher_cgroup_remove(entry);
-        tmp = launcher_table_tmp(entry);
-        launcher_sandbox_remove_tmp(launcher_identity(tmp->identity), tmp);
-        launcher_table_remove(entry, pid);
-    }
-}
-
-static void forget(script_t *script)
-{
-    close_control(script);
-    close_stderr(script);
-    if (is_timed(script)) {
-        APR_RING_REMOVE(script, link);
-    }
-    clear_entry(script->entry, script->pid);
-    apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), NULL);
-    free(script);
-}
-
-/* The group exists from the child's setpgid() on; before, its one process
- * can be reached by its own number. */
-static void signal_group(const script_t *script, int sig)
-{
-    if (kill(-script->pid, sig) && errno == ESRCH && !script->reaped) {
-        kill(script->pid, sig);
-    }
-    launcher_cgroup_signal(script->entry, sig);
-}
-
-static void begin_grace(script_t *script)
-{
-    take_stderr(script);
-    close_control(script);
-    set_state(script, SCRIPT_GRACE);
-    script->deadline = launcher_now() + EXIT_GRACE;
-}
-
-static void begin_term(script_t *script)
-{
-    close_control(script);
-    set_state(script, SCRIPT_TERM);
-    script->deadline =
-        script->kill_timeout ? launcher_now() + script->kill_timeout : 0;
-    hold_stderr(script);
-    signal_group(script, SIGTERM);
-}
-
-static int is_group_gone(const script_t *script)
-{
-    return kill(-script->pid, 0) && errno == ESRCH &&
-           launcher_cgroup_is_empty(script->entry);
-}
-
-/* KILL was sent, or is not to be. What it can't reach in the group is left; in
- * a cgroup, it reaches all. */
-static int is_over(const script_t *script)
-{
-    return !script->deadline &&
-           (!script->kill_timeout || launcher_cgroup_is_empty(script->entry));
-}
-
-/* Nothing of the script is left to be ended. */
-static int is_done(const script_t *script)
-{
-    return script->reaped && (is_group_gone(script) || is_over(script));
-}
-
-/* What a script has started goes with it, unless it has left the group, and
- * there is no cgroup that it could not leave. */
-static void end_rest(script_t *script)
-{
-    if (!is_group_gone(script)) {
-        begin_term(script);
-        if (script->deadline) {
-            return;
-        }
-    }
-    forget(script);
-}
-
-static void on_exit_status(script_t *script, int status)
-{
-    script->reaped = 1;
-    switch (script->state) {
-    case SCRIPT_RUNNING:
-        launcher_note(script->control_fd, CGI_NOTE_EXITED, status, 0);
-        end_rest(script);
-        break;
-    case SCRIPT_GRACE:
-        end_rest(script);
-        break;
-    case SCRIPT_TERM:
-        /* The rest of its group has until the deadline. */
-        if (is_done(script)) {
-            forget(script);
-        }
-        break;
-    }
-}
-
-static void reap(void)
-{
-    script_t *script;
-    pid_t pid;
-    int status;
-
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        script = apr_hash_get(launcher.scripts, &pid, sizeof(pid));
-        if (script) {
-            on_exit_status(script, status);
-        }
-    }
-}
-
-/* A foreign script is looked at again and again: nobody tells of its end. Nor
- * of its worker's, unless that has claimed it. @return 1: it is forgotten */
-static int look_at(script_t *script)
-{
-    if (!launcher_table_is_own(script->entry)) {
-        forget(script); /* claimed, and another launcher took the claim */
-        return 1;
-    }
-    if (!script->reaped && kill(script->pid, 0) && errno == ESRCH) {
-        pid_t pid = script->pid;
-
-        on_exit_status(script, CGI_STATUS_UNKNOWN);
-        return !apr_hash_get(launcher.scripts, &pid, sizeof(pid));
-    }
-    if (script->state == SCRIPT_RUNNING && script->control_fd < 0) {
-        if (script->entry->ended) {
-            begin_grace(script);
-        }
-        else if (kill(script->entry->worker, 0) && errno == ESRCH) {
-            begin_term(script);
-        }
-    }
-    return 0;
-}
-
-/* Act on deadlines; return the time until the next one, or -1. */
-static apr_interval_time_t run_timers(void)
-{
-    apr_time_t now, next = 0;
-    script_t *script, *after;
-
-    if (APR_RING_EMPTY(&launcher.timed, script_t, link)) {
-        return -1;
-    }
-    now = launcher_now();
-    APR_RING_FOREACH_SAFE(script, after, &launcher.timed, script_t, link)
-    {
-        if (script->foreign && look_at(script)) {
-            continue;
-        }
-        if (script->foreign && (!next || now + GROUP_POLL < next)) {
-            next = now + GROUP_POLL;
-        }
-        if (!script->deadline && !script->reaped) {
-            continue;
-        }
-        /* A number is another's as soon as its group is gone. Nobody comes
-         * around all numbers between two looks. */
-        if (is_done(script)) {
-            forget(script);
-            continue;
-        }
-        if (script->deadline && script->deadline <= now) {
-            if (script->state == SCRIPT_GRACE) {
-                begin_term(script);
-            }
-            else {
-                signal_group(script, SIGKILL);
-                script->deadline = 0;
-                if (is_done(script)) {
-                    forget(script);
-                    continue;
-                }
-            }
-        }
-        if (script->reaped && (!next || now + GROUP_POLL < next)) {
-            next = now + GROUP_POLL;
-        }
-        if (script->deadline && (!next || script->deadline < next)) {
-            next = script->deadline;
-        }
-    }
-    if (!next) {
-        return -1;
-    }
-    return next <= now ? 0 : next - now > WAIT_MAX ? WAIT_MAX : next - now;
-}
-
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77
-#endif
-
-/* @return -1 and ESRCH: it has ended; -1 and another error: an old kernel */
-static int open_pidfd(int control_fd, pid_t pid)
-{
-    int fd;
-    socklen_t len = sizeof(fd);
-
-    if (!getsockopt(control_fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &len)) {
-        return fd;
-    }
-#ifdef SYS_pidfd_open
-    return (int)syscall(SYS_pidfd_open, pid, 0);
-#else
-    return -1;
-#endif
-}
-
-/* A worker of httpd is a child of its parent, as we are; or with -X that
- * itself. Others have no business with root, and would have shares of their
- * own. proc(5): what follows the state. */
-static int is_of_httpd(pid_t pid)
-{
-    char buf[CGI_PROCSTAT_SIZE];
-    const char *fields = cgi_procstat_read(pid, buf);
-    long parent;
-
-    if (!fields) {
-        return 1; /* no /proc: can't be told */
-    }
-    parent = strlen(fields) > 3 ? strtol(fields + 3, NULL, 10) : -1;
-    return pid == getppid() || parent == getppid();
-}
-
-/* The process that made a control socket. A lease ends with it, too: somebody
- * else may have been given its end. @return 0: it has ended, or is unknown */
-static pid_t worker_of(int control_fd)
-{
-    struct ucred maker;
-    socklen_t len = sizeof(maker);
-    worker_t *worker;
-
-    if (getsockopt(control_fd, SOL_SOCKET, SO_PEERCRED, &maker, &len) ||
-        maker.pid <= 0) {
-        return 0;
-    }
-    if (apr_hash_get(launcher.workers, &maker.pid, sizeof(maker.pid))) {
-        return maker.pid;
-    }
-    if ((launcher_has_identities() && !is_of_httpd(maker.pid)) ||
-        !(worker = calloc(1, sizeof(*worker)))) {
-        return 0;
-    }
-    worker->kind = IS_WORKER;
-    worker->pid = maker.pid;
-    worker->pidfd = open_pidfd(control_fd, maker.pid);
-    if (worker->pidfd < 0 || watch(worker->pidfd, EPOLLIN, worker)) {
-        int gone = worker->pidfd < 0 && errno == ESRCH;
-
-        if (worker->pidfd >= 0) {
-            close(worker->pidfd);
-        }
-        free(worker);
-        return gone ? 0 : maker.pid;
-    }
-    apr_hash_set(launcher.workers, &worker->pid, sizeof(worker->pid), worker);
-    return maker.pid;
-}
-
-static void on_worker_end(worker_t *worker)
-{
-    apr_hash_index_t *hi;
-    void *val;
-
-    for (hi = apr_hash_first(NULL, launcher.scripts); hi;
-         hi = apr_hash_next(hi)) {
-        script_t *script;
-
-        apr_hash_this(hi, NULL, NULL, &val);
-        script = val;
-        if (script->state == SCRIPT_RUNNING &&
-            script->entry->worker == worker->pid) {
-            begin_grace(script);
-        }
-    }
-    apr_hash_set(launcher.workers, &worker->pid, sizeof(worker->pid), NULL);
-    unwatch(worker->pidfd);
-    close(worker->pidfd);
-    free(worker);
-}
-
-static script_t *add_script(launcher_entry_t *entry, int foreign)
-{
-    script_t *script = calloc(1, sizeof(*script));
-
-    if (script) {
-        script->kind = IS_SCRIPT;
-        script->entry = entry;
-        script->foreign = foreign;
-        script->kill_timeout = apr_time_from_msec((apr_time_t)entry->kill_ms);
-        script->control_fd = script->stderr_fd = -1;
-    }
-    return script;
-}
-
-/* Its process is there: from now on it is looked after. */
-static void look_after(script_t *script, int control_fd)
-{
-    script->pid = script->entry->pid;
-    script->control_fd = control_fd;
-    apr_hash_set(launcher.scripts, &script->pid, sizeof(script->pid), script);
-    if (script->foreign) {
-        APR_RING_INSERT_TAIL(&launcher.timed, script, script_t, link);
-    }
-    /* The end of the lease is a hang-up, which is always reported. */
-    if (control_fd >= 0 && watch(control_fd, 0, script)) {
-        close(control_fd);
-        script->control_fd = -1;
-        begin_term(script);
-    }
-}
-
-/* What a launcher of this number has left behind. Workers claim theirs; until
- * then a script lives as long as its worker, which may be sending to a slow
- * client. */
-static void take_over(void)
-{
-    launcher_entry_t *entry = NULL;
-    script_t *script;
-
-    while ((entry = launcher_table_next(entry))) {
-        if (!launcher_table_is_own(entry)) {
-            continue;
-        }
-        if (!launcher_table_is_alive(entry)) {
-            clear_entry(entry, entry->pid);
-        }
-        else if ((script = add_script(entry, 1))) {
-            look_after(script, -1);
-        }
-    }
-}
-
-/* A message may have waited for longer than its worker does. */
-static int is_given_back(int control_fd)
-{
-    struct pollfd pfd = {.fd = control_fd, .events = 0};
-
-    return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLHUP);
-}
-
-/* A worker's script has lost its launcher: hold the lease for it. Or it may
- * have: a claim whose lease has ended already says that the script has. */
-static void claim(pid_t pid, int fds[CGI_FD_MAX])
-{
-    pid_t worker = worker_of(fds[CGI_FD_CONTROL]);
-    script_t *script = apr_hash_get(launcher.scripts, &pid, sizeof(pid));
-    launcher_entry_t *entry;
-
-    if (is_given_back(fds[CGI_FD_CONTROL])) {
-        launcher_table_end(pid, worker);
-        return;
-    }
-    if (script &&
-        (!script->foreign || script->state != SCRIPT_RUNNING ||
-         script->control_fd >= 0 || script->entry->worker != worker)) {
-        return; /* no honest worker */
-    }
-    if (script) {
-        script->control_fd = fds[CGI_FD_CONTROL];
-        if (watch(script->control_fd, 0, script)) {
-            script->control_fd = -1;
-            begin_term(script);
-            return;
-        }
-    }
-    else {
-        entry = launcher_table_claim(pid, worker);
-        if (!entry || !launcher_table_is_alive(entry) ||
-            !(script = add_script(entry, 1))) {
-            launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_EXITED,
-                          CGI_STATUS_UNKNOWN, 0);
-            return;
-        }
-        look_after(script, fds[CGI_FD_CONTROL]);
-    }
-    launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_STARTED, pid, 0);
-    fds[CGI_FD_CONTROL] = -1;
-}
-
-/* As many of a worker's scripts run, or are ending, as it may have. */
-static int has_its_share(pid_t worker)
-{
-    apr_hash_index_t *hi;
-    void *val;
-    unsigned int n = 0;
-
-    if (!launcher.share || apr_hash_count(launcher.scripts) < launcher.share) {
-        return 0;
-    }
-    for (hi = apr_hash_first(NULL, launcher.scripts); hi;
-         hi = apr_hash_next(hi)) {
-        apr_hash_this(hi, NULL, NULL, &val);
-        n += ((script_t *)val)->entry->worker == worker;
-    }
-    return n >= launcher.share;
-}
 
 /* Start the script of a message that arrived whole. */
 static void start(cgi_wire_request_t *request, const launcher_become_t *who,
                   int fds[CGI_FD_MAX])
 {
-    pid_t worker = worker_of(fds[CGI_FD_CONTROL]);
+    pid_t worker = launcher_tend_worker(fds[CGI_FD_CONTROL]);
     launcher_entry_t *entry = NULL;
-    script_t *script = NULL;
+    launcher_script_t *script = NULL;
     cgi_stage_e stage = CGI_STAGE_FORK;
     apr_status_t rv = APR_ENOMEM;
 
@@ -668,11 +81,13 @@ static void start(cgi_wire_request_t *request, const launcher_become_t *who,
                       CGI_STAGE_REFUSED);
         return;
     }
-    if (has_its_share(worker)) {
+    /* As many run, or are ending, as one worker may have. */
+    if (launcher.share && launcher_tend_count() >= launcher.share &&
+        launcher_tend_count_of(worker) >= launcher.share) {
         rv = EAGAIN;
     }
     else if ((entry = launcher_table_add(worker, request->kill_ms)) &&
-             (script = add_script(entry, 0))) {
+             (script = launcher_tend_new(entry, 0))) {
         if (launcher_cgroup_make(entry)) {
             rv = errno;
             stage = CGI_STAGE_CGROUP;
@@ -697,7 +112,7 @@ static void start(cgi_wire_request_t *request, const launcher_become_t *who,
         free(script);
         return;
     }
-    look_after(script, fds[CGI_FD_CONTROL]);
+    launcher_tend_begin(script, fds[CGI_FD_CONTROL]);
     launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_STARTED, entry->pid, 0);
     fds[CGI_FD_CONTROL] = -1;
 }
@@ -774,7 +189,7 @@ static __attribute__((noinline)) void handle(apr_size_t size, int nfds,
         data = launcher_read_file(fds[CGI_FD_MESSAGE], size, pool);
     }
     if (nfds == 1 && cgi_wire_claimed(data, size)) {
-        claim(cgi_wire_claimed(data, size), fds);
+        launcher_tend_claim(cgi_wire_claimed(data, size), fds);
     }
     else if (nfds <= CGI_FD_STDERR || (flags & (MSG_CTRUNC | MSG_TRUNC))) {
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EMFILE,
@@ -784,7 +199,7 @@ static __attribute__((noinline)) void handle(apr_size_t size, int nfds,
         launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_FAILED, EINVAL,
                       CGI_STAGE_MESSAGE);
     }
-    else if (is_given_back(fds[CGI_FD_CONTROL])) {
+    else if (launcher_is_given_back(fds[CGI_FD_CONTROL])) {
         /* nothing is to run any more: its worker has answered already */
     }
     else if (!authorize(&request, fds, &safe, &who)) {
@@ -811,6 +226,14 @@ handle_within_memory(apr_size_t size, int nfds, int flags, int fds[CGI_FD_MAX])
     return 0;
 }
 
+static void close_queue(void)
+{
+    if (launcher.queue_open) {
+        launcher_unwatch(queue_fd);
+        launcher.queue_open = 0;
+    }
+}
+
 /* Take one message from the queue. */
 static void receive(void)
 {
@@ -835,9 +258,7 @@ static void receive(void)
         return;
     }
     if (n == 0 && has_ended(queue_fd)) {
-        /* the last worker of this generation is gone */
-        unwatch(queue_fd);
-        launcher.queue_open = 0;
+        close_queue(); /* the last worker of this generation is gone */
         return;
     }
     for (i = 0; i < CGI_FD_MAX; i++) {
@@ -857,27 +278,6 @@ static void receive(void)
     }
 }
 
-static void end_all(void)
-{
-    apr_hash_index_t *hi;
-    void *val;
-
-    for (hi = apr_hash_first(launcher.pool, launcher.scripts); hi;
-         hi = apr_hash_next(hi)) {
-        apr_hash_this(hi, NULL, NULL, &val);
-        if (((script_t *)val)->state != SCRIPT_TERM) {
-            /* for the worker, which must not wait for one that traps it */
-            launcher_note(((script_t *)val)->control_fd, CGI_NOTE_EXITED,
-                          SIGTERM, 0);
-            begin_term(val);
-        }
-    }
-    if (launcher.queue_open) {
-        unwatch(queue_fd);
-        launcher.queue_open = 0;
-    }
-}
-
 static void on_signals(void)
 {
     struct signalfd_siginfo info[4]; /* two signals, one of each waits */
@@ -886,10 +286,11 @@ static void on_signals(void)
 
     for (i = 0; i < n / (ssize_t)sizeof(info[0]); i++) {
         if (info[i].ssi_signo == SIGTERM) {
-            end_all();
+            launcher_tend_end_all();
+            close_queue();
         }
     }
-    reap();
+    launcher_tend_reap();
 }
 
 /* An interpreter that is not up to date is for a successor to load anew, with
@@ -906,7 +307,7 @@ static void on_queue(void)
     }
     receive();
     if (stale_since && launcher.queue_open) {
-        unwatch(queue_fd);
+        launcher_unwatch(queue_fd);
     }
 }
 
@@ -925,9 +326,9 @@ static apr_interval_time_t end_if_stale(apr_interval_time_t wait)
     return wait < 0 || left < wait ? left : wait;
 }
 
-static event_e kind_of(const struct epoll_event *event)
+static launcher_event_e kind_of(const struct epoll_event *event)
 {
-    return *(const event_e *)event->data.ptr;
+    return *(const launcher_event_e *)event->data.ptr;
 }
 
 static void serve(void)
@@ -935,33 +336,33 @@ static void serve(void)
     struct epoll_event ready[16];
     int n, i;
 
-    while (launcher.queue_open || apr_hash_count(launcher.scripts)) {
-        apr_interval_time_t wait = end_if_stale(run_timers());
+    while (launcher.queue_open || launcher_tend_count()) {
+        apr_interval_time_t wait = end_if_stale(launcher_tend_timers());
 
-        if (!launcher.queue_open && !apr_hash_count(launcher.scripts)) {
+        if (!launcher.queue_open && !launcher_tend_count()) {
             break;
         }
         n = epoll_wait(launcher.epoll_fd, ready, 16,
                        wait < 0 ? -1 : (int)apr_time_as_msec(wait) + 1);
         /* Scripts first: a signal may forget one that has an event here. */
         for (i = 0; i < n; i++) {
-            if (kind_of(&ready[i]) == IS_SCRIPT) {
-                begin_grace(ready[i].data.ptr);
+            if (kind_of(&ready[i]) == LAUNCHER_SCRIPT) {
+                launcher_tend_hang_up(ready[i].data.ptr);
                 ready[i].data.ptr = &is_script; /* it may be forgotten now */
             }
         }
         for (i = 0; i < n; i++) {
             switch (kind_of(&ready[i])) {
-            case IS_WORKER:
-                on_worker_end(ready[i].data.ptr);
+            case LAUNCHER_WORKER:
+                launcher_tend_worker_end(ready[i].data.ptr);
                 break;
-            case IS_SIGNAL:
+            case LAUNCHER_SIGNAL:
                 on_signals();
                 break;
-            case IS_QUEUE:
+            case LAUNCHER_QUEUE:
                 on_queue();
                 break;
-            case IS_SCRIPT:
+            case LAUNCHER_SCRIPT:
                 break;
             }
         }
@@ -1001,49 +402,8 @@ static void reset_signals(void)
     sigaddset(&wanted, SIGHUP);
     sigprocmask(SIG_SETMASK, &wanted, NULL);
     if (launcher.signal_fd < 0 ||
-        watch(launcher.signal_fd, EPOLLIN, &is_signal)) {
+        launcher_watch(launcher.signal_fd, EPOLLIN, &is_signal)) {
         launcher_die("watching signals");
-    }
-}
-
-/* Scripts that suexec has started belong to others. Of all that root may do,
- * only the right to end them is kept; no script inherits it over exec. */
-static void keep_only_kill(void)
-{
-    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-
-    memset(data, 0, sizeof(data));
-    data[0].effective = data[0].permitted = 1u << CAP_KILL;
-    if (syscall(SYS_capset, &header, data)) {
-        /* root itself does not have it: scripts may outlive their request */
-        memset(data, 0, sizeof(data));
-        if (syscall(SYS_capset, &header, data)) {
-            launcher_die("giving up root's rights");
-        }
-    }
-}
-
-/* As root: become the user that httpd's workers run as, or that of a CGIWarm.
- * The parent has looked up the groups: with no user database needed here, the
- * program can be linked statically, and is smaller for it. */
-static void drop_privileges(const char *uid, const char *root,
-                            const gid_t *groups, int ngroups, int keep_kill)
-{
-    if (root && (chdir(root) || chroot(root) || chdir("/"))) {
-        launcher_die(root);
-    }
-    if (uid && ngroups) {
-        uid_t u = (uid_t)strtoul(uid, NULL, 10);
-
-        prctl(PR_SET_KEEPCAPS, keep_kill);
-        if (setgroups((size_t)ngroups, groups) || setgid(groups[0]) ||
-            setuid(u)) {
-            launcher_die("becoming another user");
-        }
-        if (keep_kill) {
-            keep_only_kill();
-        }
     }
 }
 
@@ -1204,7 +564,7 @@ int main(int argc, char *argv[])
     if (identities) {
         launcher_wall_in();
     }
-    drop_privileges(uid, root, groups, ngroups, keep_kill);
+    launcher_drop_privileges(uid, root, groups, ngroups, keep_kill);
     if (identities) {
         /* No script of its user's gets at its memory and descriptors. */
         prctl(PR_SET_DUMPABLE, 0);
@@ -1214,8 +574,7 @@ int main(int argc, char *argv[])
     }
 
     launcher_raise_descriptors();
-    setvbuf(stderr, stderr_buffer, _IOLBF,
-            sizeof(stderr_buffer)); /* lines of scripts go there, too */
+    launcher_open_log();
 
     apr_initialize();
     apr_pool_create(&launcher.pool, NULL);
@@ -1230,20 +589,17 @@ int main(int argc, char *argv[])
     if (launcher_is_users) {
         launcher_keep_own(groups, ngroups);
     }
-    launcher.scripts = apr_hash_make(launcher.pool);
-    launcher.workers = apr_hash_make(launcher.pool);
-    APR_RING_INIT(&launcher.timed, script_t, link);
-    launcher.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    launcher.epoll_fd = launcher_tend_open(launcher.pool);
     if (launcher.epoll_fd < 0) {
         launcher_die("creating the poll set");
     }
     reset_signals();
     /* One message is to wake one launcher, not all that read the queue. */
-    if (watch(queue_fd, EPOLLIN | EPOLLEXCLUSIVE, &is_queue)) {
+    if (launcher_watch(queue_fd, EPOLLIN | EPOLLEXCLUSIVE, &is_queue)) {
         launcher_die("watching the queue");
     }
     launcher.queue_open = 1;
-    take_over();
+    launcher_tend_left();
     if (warm.plugin) {
         serve_warm();
     }

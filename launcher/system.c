@@ -40,6 +40,18 @@ void launcher_note(int fd, cgi_note_e kind, int value, cgi_stage_e stage)
     (void)!send(fd, &note, sizeof(note), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static char log_buffer[BUFSIZ];
+
+void launcher_open_log(void)
+{
+    setvbuf(stderr, log_buffer, _IOLBF, sizeof(log_buffer));
+}
+
+void launcher_wipe_log(void)
+{
+    explicit_bzero(log_buffer, sizeof(log_buffer));
+}
+
 /* Lines of standard input, one by one; a long one is several. */
 static void relay(void)
 {

@@ -1,12 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * What the privileged launcher gives up at its start, so that whoever makes
- * it do something else than it should can do less with it; and the calls that
- * a script in a sandbox gives up.
+ * What launchers give up at their start: being root, or, as the privileged
+ * one, all of it that is not needed, so that whoever makes it do something
+ * else than it should can do less with it; and the calls that a script in a
+ * sandbox gives up.
  */
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -14,6 +16,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -251,4 +254,42 @@ void launcher_wall_in(void)
         launcher_die("doing without setuid programs");
     }
     filter_calls();
+}
+
+/* Scripts that suexec has started belong to others. Of all that root may do,
+ * only the right to end them is kept; no script inherits it over exec. */
+static void keep_only_kill(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    memset(data, 0, sizeof(data));
+    data[0].effective = data[0].permitted = 1u << CAP_KILL;
+    if (syscall(SYS_capset, &header, data)) {
+        /* root itself does not have it: scripts may outlive their request */
+        memset(data, 0, sizeof(data));
+        if (syscall(SYS_capset, &header, data)) {
+            launcher_die("giving up root's rights");
+        }
+    }
+}
+
+void launcher_drop_privileges(const char *uid, const char *root,
+                              const gid_t *groups, int ngroups, int keep_kill)
+{
+    if (root && (chdir(root) || chroot(root) || chdir("/"))) {
+        launcher_die(root);
+    }
+    if (uid && ngroups) {
+        uid_t u = (uid_t)strtoul(uid, NULL, 10);
+
+        prctl(PR_SET_KEEPCAPS, keep_kill);
+        if (setgroups((size_t)ngroups, groups) || setgid(groups[0]) ||
+            setuid(u)) {
+            launcher_die("becoming another user");
+        }
+        if (keep_kill) {
+            keep_only_kill();
+        }
+    }
 }
