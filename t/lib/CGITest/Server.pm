@@ -398,11 +398,28 @@ sub signal {
 }
 
 # Graceful restart; returns when the new generation's workers are there.
+# A graceful restart: 1 when workers of before accept no connection any more.
 sub graceful {
     my ($self) = @_;
+    my @before = $self->workers;
     my $mark = $self->mark;
     $self->signal('USR1');
-    return $self->log_until($mark, qr/resuming normal operations/, 15);
+    return $self->log_until($mark, qr/resuming normal operations/, 15)
+        && (!$self->ends_workers || wait_until(15, sub {
+            my $socket = $self->_listening;
+            return !grep {
+                my $pid = $_;
+                grep { (readlink // '') eq $socket } glob "/proc/$pid/fd/*";
+            } @before;
+        }));
+}
+
+# The socket that httpd listens on, as links in /proc show it.
+sub _listening {
+    my ($self) = @_;
+    my ($inode) = slurp('/proc/net/tcp')
+        =~ /^ *\d+: \w+:@{[sprintf '%04X', $self->{port}]} \w+:\w+ 0A (?:\S+ +){5}(\d+)/m;
+    return "socket:[@{[$inode // '']}]";
 }
 
 # Wait for the end of httpd; 1, or 0 after so many seconds.
