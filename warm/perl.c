@@ -376,30 +376,24 @@ static int is_noticed(pTHX_ SV *object)
     return has_destructor(aTHX_ SvSTASH(object));
 }
 
-/* What sv_clean_objs() looks for in a value. Other objects of a symbol are
- * values themselves, and are found as such; or new, and it finds them. */
-static int is_to_clean(pTHX_ SV *sv)
-{
-    SV *object = NULL;
-
-    if (SvROK(sv)) {
-        object = SvRV(sv);
-    }
-    else if (SvTYPE(sv) == SVt_PVGV && isGV_with_GP(sv) && GvGP(sv)) {
-        object = (SV *)GvIOp(sv);
-    }
-    return is_noticed(aTHX_ sv) || (object && is_noticed(aTHX_ object));
-}
-
-/* Values that were there before the script. */
+/* Is there anything that sv_clean_objs() would look for, and that it finds in
+ * what is loaded only? Objects there, references from there, and handles that
+ * the script has opened, which may be those of symbols there. */
 static int is_any_to_clean(pTHX)
 {
     SV *arena, *sv;
+    int is_old = 0;
 
-    for (arena = loaded_arenas; arena; arena = (SV *)SvANY(arena)) {
+    for (arena = PL_sv_arenaroot; arena; arena = (SV *)SvANY(arena)) {
+        is_old |= arena == loaded_arenas;
         for (sv = arena + 1; sv < arena + SvREFCNT(arena); sv++) {
-            if (SvTYPE(sv) != (svtype)SVTYPEMASK && SvREFCNT(sv) &&
-                is_to_clean(aTHX_ sv)) {
+            if (SvTYPE(sv) == (svtype)SVTYPEMASK || !SvREFCNT(sv)) {
+                continue; /* free */
+            }
+            if ((is_old || SvTYPE(sv) == SVt_PVIO) && is_noticed(aTHX_ sv)) {
+                return 1;
+            }
+            if (is_old && SvROK(sv) && is_noticed(aTHX_ SvRV(sv))) {
                 return 1;
             }
         }

@@ -10,11 +10,14 @@
 #include <Python.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "warm/plugin.h"
@@ -145,6 +148,7 @@ static PyObject *suffixes; /* list: those of files that are modules */
 static PyObject *loaded;   /* copy of sys.modules before any script */
 static PyObject *io, *atexit_module, *gc;
 static PyObject *buffers[3]; /* below sys.stdin, stdout and stderr */
+static int is_prepared[3];   /* 1: those are right for what is usual */
 static int is_script;
 
 /* ---- start ---- */
@@ -257,12 +261,15 @@ static const char *load(const char *const *modules)
         return what_failed();
     }
     gc = PyImport_ImportModule("gc");
-    if (io && atexit_module && loaded && gc) {
-        /* What is here now is never looked at again, nor written to. */
-        PyGC_Collect();
-        Py_XDECREF(PyObject_CallMethod(gc, "freeze", NULL));
-    }
     return PyErr_Occurred() ? what_failed() : NULL;
+}
+
+/* What is here now is never looked at again, nor written to. */
+static void freeze(void)
+{
+    PyGC_Collect();
+    Py_XDECREF(PyObject_CallMethod(gc, "freeze", NULL));
+    PyErr_Clear();
 }
 
 static void name_files(const cgi_warm_host_t *host)
@@ -359,11 +366,59 @@ static int is_unbuffered(const cgi_warm_script_t *script)
     return yes;
 }
 
+/* zipimport looks for this mark as far from the end of the file. */
+#define ARCHIVE_MARK "PK\5\6"
+#define ARCHIVE_END (22 + 65535)
+
+/* @return 0: it is none for sure */
+static int may_be_archive(const char *path)
+{
+    struct stat st;
+    char *tail = NULL;
+    ssize_t n = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) &&
+        (tail = malloc(ARCHIVE_END))) {
+        n = pread(fd, tail, ARCHIVE_END,
+                  st.st_size > ARCHIVE_END ? st.st_size - ARCHIVE_END : 0);
+    }
+    if (n >= 0 && !memmem(tail, (size_t)n, ARCHIVE_MARK, 4)) {
+        n = 0;
+    }
+    free(tail);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return n != 0;
+}
+
+/* Would python import __main__ from it? It asks the hooks: that of archives,
+ * that of directories, and what somebody has added to these. */
+static int is_importable_itself(const char *path)
+{
+    PyObject *hooks = PySys_GetObject("path_hooks"), *importer = NULL;
+    PyObject *cache = PySys_GetObject("path_importer_cache");
+    PyObject *name = PyUnicode_DecodeFSDefault(path);
+    int yes;
+
+    if (name && hooks && PyList_Size(hooks) == 2 && !may_be_archive(path)) {
+        yes = cache && PyDict_SetItem(cache, name, Py_None);
+    }
+    else {
+        importer = name ? PyImport_GetImporter(name) : NULL;
+        yes = importer != Py_None;
+    }
+    Py_XDECREF(importer);
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return yes;
+}
+
 static const char *check(const cgi_warm_script_t *script)
 {
     const char *path = script->argv[script->script_at];
-    PyObject *importer, *name;
-    int i, is_archive;
+    int i;
 
     for (i = 1; i < script->script_at; i++) {
         if (strcmp(script->argv[i], "-u")) {
@@ -377,13 +432,7 @@ static const char *check(const cgi_warm_script_t *script)
     if (is_guarded_there(path)) {
         return "a file beside it has the name of a loaded module";
     }
-    name = PyUnicode_DecodeFSDefault(path);
-    importer = name ? PyImport_GetImporter(name) : NULL;
-    is_archive = importer != Py_None; /* a zip file with a first line */
-    Py_XDECREF(importer);
-    Py_XDECREF(name);
-    PyErr_Clear();
-    return is_archive ? "it is an archive" : NULL;
+    return is_importable_itself(path) ? "it is an archive" : NULL;
 }
 
 /* ---- become the script ---- */
@@ -485,6 +534,16 @@ static void reopen(const char *name, int fd, int unbuffered)
     Py_DECREF(encoding);
 }
 
+/* What most scripts get: no body, and pipes for the rest. */
+static int is_usual(int fd)
+{
+    struct stat st;
+
+    return !fstat(fd, &st) &&
+           (fd ? S_ISFIFO(st.st_mode)
+               : S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+}
+
 /* sys.path[0] is the directory of what the script's name leads to. */
 static void set_path(const char *path)
 {
@@ -523,7 +582,8 @@ static void update_modules(void)
 
 static void become(const cgi_warm_script_t *script)
 {
-    int unbuffered = is_unbuffered(script);
+    static const char *const names[3] = {"stdin", "stdout", "stderr"};
+    int fd, unbuffered = is_unbuffered(script);
     PyObject *executable = PyUnicode_DecodeFSDefault(script->program);
 
     if (*coerced) {
@@ -536,9 +596,11 @@ static void become(const cgi_warm_script_t *script)
         setvbuf(stdout, NULL, _IONBF, BUFSIZ);
         setvbuf(stderr, NULL, _IONBF, BUFSIZ);
     }
-    reopen("stdin", 0, unbuffered);
-    reopen("stdout", 1, unbuffered);
-    reopen("stderr", 2, unbuffered);
+    for (fd = 0; fd < 3; fd++) {
+        if (unbuffered || !is_prepared[fd] || !is_usual(fd)) {
+            reopen(names[fd], fd, unbuffered);
+        }
+    }
     set_sys("argv", list_of(script->argv + script->script_at));
 #if PY_VERSION_HEX >= 0x030a0000
     set_sys("orig_argv", list_of(script->argv));
@@ -549,26 +611,38 @@ static void become(const cgi_warm_script_t *script)
     update_modules();
 }
 
+/* Open the streams in the launcher for what is usual, not in each process. */
+static void prepare_stream(const char *name, int fd)
+{
+    int pair[2], kept;
+
+    if (fd && !pipe2(pair, O_CLOEXEC)) {
+        kept = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (kept >= 0 && dup2(pair[1], fd) == fd) {
+            reopen(name, fd, 0);
+            is_prepared[fd] = is_usual(fd);
+            (void)dup2(kept, fd);
+        }
+        close(kept);
+        close(pair[0]);
+        close(pair[1]);
+    }
+    else if (is_usual(fd)) {
+        reopen(name, fd, 0);
+        is_prepared[fd] = 1;
+    }
+}
+
 /* Do once in the launcher what each script's process does first: what the
  * interpreter then remembers is not written again, page by page. */
-static void rehearse(const char *file)
+static void rehearse(void)
 {
-    PyObject *name = PyUnicode_DecodeFSDefault(file);
-    PyObject *cache = PySys_GetObject("path_importer_cache");
-
     PyOS_BeforeFork();
     PyOS_AfterFork_Child();
-    reopen("stdin", 0, 0);
-    reopen("stdout", 1, 0);
-    reopen("stderr", 2, 0);
+    prepare_stream("stdin", 0);
+    prepare_stream("stdout", 1);
+    prepare_stream("stderr", 2);
     update_modules();
-    if (name && cache) {
-        Py_XDECREF(PyImport_GetImporter(name));
-        PyErr_Clear();
-        (void)PyDict_DelItem(cache, name);
-    }
-    Py_XDECREF(name);
-    PyErr_Clear();
 }
 
 /* ---- run, and end as Py_RunMain() does ---- */
@@ -950,7 +1024,8 @@ static const char *enter(const cgi_warm_host_t *host)
         return reason;
     }
     name_files(host);
-    rehearse(host->program);
+    rehearse();
+    freeze();
     /* What modules do before and after a fork in the parent would make it
      * write to its memory, and copy that, each time. No Python runs there. */
     PyOS_BeforeFork();
