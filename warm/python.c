@@ -146,7 +146,7 @@ static char coerced[64];   /* LC_CTYPE, if the start has set it (PEP 538) */
 static PyObject *guarded;  /* set of names: see preload_source */
 static PyObject *suffixes; /* list: those of files that are modules */
 static PyObject *loaded;   /* copy of sys.modules before any script */
-static PyObject *io, *atexit_module, *gc;
+static PyObject *io, *atexit_module, *gc, *zipimporter;
 static PyObject *buffers[3]; /* below sys.stdin, stdout and stderr */
 static int is_prepared[3];   /* 1: those are right for what is usual */
 static int is_script;
@@ -231,7 +231,7 @@ static const char *what_failed(void)
 static const char *load(const char *const *modules)
 {
     PyObject *names = PyDict_New(), *list = PyList_New(0), *name;
-    PyObject *found = NULL;
+    PyObject *found = NULL, *zipimport;
 
     for (; *modules; modules++) {
         name = PyUnicode_DecodeFSDefault(*modules);
@@ -261,6 +261,10 @@ static const char *load(const char *const *modules)
         return what_failed();
     }
     gc = PyImport_ImportModule("gc");
+    zipimport = PyImport_ImportModule("zipimport");
+    zipimporter =
+        zipimport ? PyObject_GetAttrString(zipimport, "zipimporter") : NULL;
+    Py_XDECREF(zipimport);
     return PyErr_Occurred() ? what_failed() : NULL;
 }
 
@@ -376,7 +380,7 @@ static int may_be_archive(const char *path)
     struct stat st;
     char *tail = NULL;
     ssize_t n = -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
     if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) &&
         (tail = malloc(ARCHIVE_END))) {
@@ -402,7 +406,8 @@ static int is_importable_itself(const char *path)
     PyObject *name = PyUnicode_DecodeFSDefault(path);
     int yes;
 
-    if (name && hooks && PyList_Size(hooks) == 2 && !may_be_archive(path)) {
+    if (name && hooks && PyList_Size(hooks) == 2 &&
+        PyList_GET_ITEM(hooks, 0) == zipimporter && !may_be_archive(path)) {
         yes = cache && PyDict_SetItem(cache, name, Py_None);
     }
     else {

@@ -160,7 +160,10 @@ is(data()->{all}{since_start}{requests}, 0, 'and none has run');
         1, 'counted as limit');
     like(page()->body, qr{1 of 1</td>}, 'the limit is on the page');
     end_scripts($tag);
-    is($waiting->response->status, 200, 'the one that waits has its turn');
+    my ($mark, $then) = ($own->mark, time);
+    my $res = $waiting->response;
+    is($res->status, 200, 'the one that waits has its turn')
+        or diag time - $then, ' s: ', text_of($res), $own->log_since($mark);
 }
 
 # ---- what became of them
