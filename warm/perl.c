@@ -405,22 +405,22 @@ static int is_any_to_clean(pTHX)
  * values four times, and write to each symbol. */
 static int spare_loaded(pTHX)
 {
-    SV *arena = PL_sv_arenaroot;
+    SV *arena, *last = NULL;
     int veto = real_threadhook(aTHX);
 
     /* Above level 0, as with threads, it frees each value. */
     if (veto || PL_perl_destruct_level > 0 || is_any_to_clean(aTHX)) {
         return veto;
     }
-    if (arena == loaded_arenas) {
+    for (arena = PL_sv_arenaroot; arena && arena != loaded_arenas;
+         arena = (SV *)SvANY(arena)) {
+        last = arena;
+    }
+    if (last) {
+        SvANY(last) = NULL;
+    }
+    else {
         PL_sv_arenaroot = NULL;
-        return 0;
-    }
-    while (arena && (SV *)SvANY(arena) != loaded_arenas) {
-        arena = (SV *)SvANY(arena);
-    }
-    if (arena) {
-        SvANY(arena) = NULL;
     }
     return 0;
 }
