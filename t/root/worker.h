@@ -519,12 +519,28 @@ static cgi_wire_request_t forged(unsigned int identity,
     return request;
 }
 
-static const char *ask(const cgi_wire_request_t *request)
+static const char no_place[] = "fork: Resource temporarily unavailable";
+
+static const char *ask_once(const cgi_wire_request_t *request)
 {
     call_t call = call_make();
 
     must(!call_request(&call, request), "sending");
     return call_result(&call);
+}
+
+/* The same; where scripts of before, which the launcher has still to reap,
+ * have all places of a small share, until there is one, 5 s at most. */
+static const char *ask(const cgi_wire_request_t *request)
+{
+    const char *result = ask_once(request);
+    int tries;
+
+    for (tries = 0; tries < 500 && !strcmp(result, no_place); tries++) {
+        usleep(10000);
+        result = ask_once(request);
+    }
+    return result;
 }
 
 static const char *ask_for(unsigned int identity, const char *const *values)
