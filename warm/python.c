@@ -141,15 +141,28 @@ static const char *const early[] = {"PYTHON",
                                     "__PYVENV_LAUNCHER__=",
                                     NULL};
 
+/* What the module time asks of the C library when it is loaded. */
+typedef struct {
+    char name[2][16];
+    long offset[2];
+} zone_t;
+
 static char facts[16384];  /* of the interpreter that scripts name */
 static char coerced[64];   /* LC_CTYPE, if the start has set it (PEP 538) */
 static PyObject *guarded;  /* set of names: see preload_source */
 static PyObject *suffixes; /* list: those of files that are modules */
 static PyObject *loaded;   /* copy of sys.modules before any script */
-static PyObject *io, *atexit_module, *gc, *zipimporter;
-static PyObject *buffers[3]; /* below sys.stdin, stdout and stderr */
-static int is_prepared[3];   /* 1: those are right for what is usual */
+static PyObject *io, *atexit_module, *gc, *zipimporter, *source_loader;
+static PyObject *environments[2]; /* posix.environ, os.environ's own */
+static PyObject *buffers[3];      /* below sys.stdin, stdout and stderr */
+static int is_prepared[3];        /* 1: those are right for what is usual */
 static int is_script;
+static zone_t zone; /* that the module time has */
+
+/* os.register_at_fork(), and what loaded modules have called it with; those
+ * that are to be called for the script's process, in their order. Lists. */
+static PyObject *register_at_fork, *hooks, *hooks_before, *hooks_after;
+static int is_loading;
 
 /* ---- start ---- */
 
@@ -228,10 +241,194 @@ static const char *what_failed(void)
     return text;
 }
 
+/* In the script's process nothing may fail but for want of memory. */
+static void must(int ok)
+{
+    if (!ok) {
+        PyErr_Print();
+        _exit(1);
+    }
+}
+
+/* ---- hooks at fork ---- */
+
+/* @return a new reference to what a module has under that name, or NULL */
+static PyObject *attribute(const char *module, const char *name)
+{
+    PyObject *object = PyImport_ImportModule(module);
+    PyObject *value = object ? PyObject_GetAttrString(object, name) : NULL;
+
+    Py_XDECREF(object);
+    return value;
+}
+
+/* What os.register_at_fork() takes. */
+static int are_hooks(PyObject *keywords)
+{
+    static const char *const names[] = {"before", "after_in_child",
+                                        "after_in_parent"};
+    PyObject *name, *hook;
+    Py_ssize_t at = 0;
+    size_t i;
+
+    while (PyDict_Next(keywords, &at, &name, &hook)) {
+        for (i = 0; i < 3; i++) {
+            if (!PyUnicode_CompareWithASCIIString(name, names[i])) {
+                break;
+            }
+        }
+        if (i == 3 || !PyCallable_Check(hook)) {
+            return 0;
+        }
+    }
+    return at > 0;
+}
+
+/* os.register_at_fork() while modules are loaded. */
+static PyObject *hold(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    (void)self;
+    if (!is_loading || PyTuple_GET_SIZE(args) || !keywords ||
+        !are_hooks(keywords)) {
+        return PyObject_Call(register_at_fork, args, keywords);
+    }
+    return PyList_Append(hooks, keywords) ? NULL : Py_NewRef(Py_None);
+}
+
+static PyMethodDef held = {"register_at_fork",
+                           (PyCFunction)(void (*)(void))hold,
+                           METH_VARARGS | METH_KEYWORDS, NULL};
+
+/* @return -1: what went wrong is Python's error */
+static int set_register_at_fork(PyObject *function)
+{
+    static const char *const names[] = {"posix", "os"};
+    PyObject *module;
+    int i, failed = !function;
+
+    for (i = 0; i < 2 && !failed; i++) {
+        module = PyImport_ImportModule(names[i]);
+        failed =
+            !module || PyObject_SetAttrString(module, held.ml_name, function);
+        Py_XDECREF(module);
+    }
+    return failed ? -1 : 0;
+}
+
+static int begin_holding(void)
+{
+    hooks = PyList_New(0);
+    hooks_before = PyList_New(0);
+    hooks_after = PyList_New(0);
+    register_at_fork = attribute("posix", held.ml_name);
+    is_loading = 1;
+    return !hooks || !hooks_before || !hooks_after || !register_at_fork
+               ? -1
+               : set_register_at_fork(PyCFunction_New(&held, NULL));
+}
+
+static int is_attribute(const char *module, const char *name,
+                        const PyObject *object)
+{
+    PyObject *names = PyDict_GetItemString(loaded, module);
+    PyObject *value = names ? PyObject_GetAttrString(names, name) : NULL;
+    int yes = value && value == object;
+
+    Py_XDECREF(value);
+    PyErr_Clear();
+    return yes;
+}
+
+/* These two make locks anew, which no other thread can hold here, and know
+ * the only thread again. They would write to many an object for nothing. */
+static int is_void(const PyObject *hook)
+{
+    return is_attribute("threading", "_after_fork", hook) ||
+           is_attribute("logging", "_after_at_fork_child_reinit_locks", hook);
+}
+
+/* @return -1: what went wrong is Python's error */
+static int end_holding(void)
+{
+    PyObject *keywords, *hook;
+    Py_ssize_t i;
+
+    is_loading = 0;
+    for (i = 0; i < PyList_GET_SIZE(hooks); i++) {
+        keywords = PyList_GET_ITEM(hooks, i);
+        hook = PyDict_GetItemString(keywords, "after_in_child");
+        if (hook && is_void(hook)) {
+            continue;
+        }
+        if (hook && PyList_Append(hooks_after, hook)) {
+            return -1;
+        }
+        hook = PyDict_GetItemString(keywords, "before");
+        if (hook && PyList_Insert(hooks_before, 0, hook)) {
+            return -1;
+        }
+    }
+    return set_register_at_fork(register_at_fork);
+}
+
+static void call_all(PyObject *list)
+{
+    PyObject *hook, *result;
+    Py_ssize_t i;
+
+    for (i = 0; i < PyList_GET_SIZE(list); i++) {
+        hook = PyList_GET_ITEM(list, i);
+        result = PyObject_CallObject(hook, NULL);
+        if (!result) {
+            PyErr_WriteUnraisable(hook);
+        }
+        Py_XDECREF(result);
+    }
+}
+
+static void before_fork(void)
+{
+    call_all(hooks_before);
+    PyOS_BeforeFork();
+}
+
+static void after_fork(void)
+{
+    PyOS_AfterFork_Child();
+    call_all(hooks_after);
+}
+
+/* A script's os.fork() calls these itself. */
+static void in_child(void)
+{
+    if (!is_script) {
+        is_script = 1;
+        after_fork();
+    }
+}
+
+/* For the script's own os.fork(). */
+static void register_hooks(void)
+{
+    PyObject *none = PyTuple_New(0), *result;
+    Py_ssize_t i;
+
+    for (i = 0; i < PyList_GET_SIZE(hooks); i++) {
+        result =
+            PyObject_Call(register_at_fork, none, PyList_GET_ITEM(hooks, i));
+        must(result != NULL);
+        Py_DECREF(result);
+    }
+    Py_XDECREF(none);
+}
+
+/* ---- the modules ---- */
+
 static const char *load(const char *const *modules)
 {
+
     PyObject *names = PyDict_New(), *list = PyList_New(0), *name;
-    PyObject *found = NULL, *zipimport;
+    PyObject *found = NULL, *mapping;
 
     for (; *modules; modules++) {
         name = PyUnicode_DecodeFSDefault(*modules);
@@ -239,6 +436,9 @@ static const char *load(const char *const *modules)
             return what_failed();
         }
         Py_DECREF(name);
+    }
+    if (begin_holding()) {
+        return what_failed();
     }
     PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins());
     Py_XDECREF(PyRun_String(preload_source, Py_file_input, names, names));
@@ -257,14 +457,18 @@ static const char *load(const char *const *modules)
     io = PyImport_ImportModule("io");
     atexit_module = PyImport_ImportModule("atexit");
     loaded = PyDict_Copy(PyImport_GetModuleDict());
-    if (!loaded || PyDict_DelItemString(loaded, "__main__")) {
+    if (!loaded || PyDict_DelItemString(loaded, "__main__") || end_holding()) {
         return what_failed();
     }
     gc = PyImport_ImportModule("gc");
-    zipimport = PyImport_ImportModule("zipimport");
-    zipimporter =
-        zipimport ? PyObject_GetAttrString(zipimport, "zipimporter") : NULL;
-    Py_XDECREF(zipimport);
+    zipimporter = attribute("zipimport", "zipimporter");
+    source_loader =
+        attribute("importlib._bootstrap_external", "SourceFileLoader");
+    environments[0] = attribute("posix", "environ");
+    mapping = attribute("os", "environ");
+    environments[1] =
+        mapping ? PyObject_GetAttrString(mapping, "_data") : NULL;
+    Py_XDECREF(mapping);
     return PyErr_Occurred() ? what_failed() : NULL;
 }
 
@@ -290,15 +494,6 @@ static void name_files(const cgi_warm_host_t *host)
         PyErr_Clear();
     }
     Py_XDECREF(names);
-}
-
-/* A script's os.fork() calls these itself. */
-static void in_child(void)
-{
-    if (!is_script) {
-        is_script = 1;
-        PyOS_AfterFork_Child();
-    }
 }
 
 /* ---- may it? ---- */
@@ -442,15 +637,6 @@ static const char *check(const cgi_warm_script_t *script)
 
 /* ---- become the script ---- */
 
-/* Nothing may fail here but for want of memory. */
-static void must(int ok)
-{
-    if (!ok) {
-        PyErr_Print();
-        _exit(1);
-    }
-}
-
 /* Set an attribute of sys, and let go of the value. */
 static void set_sys(const char *name, PyObject *value)
 {
@@ -473,16 +659,11 @@ static PyObject *list_of(const char *const *strings)
 /* posix.environ, and the mapping that os.environ and os.environb share. */
 static void set_environment(void)
 {
-    PyObject *posix = PyImport_ImportModule("posix");
-    PyObject *os = PyImport_ImportModule("os");
-    PyObject *first = PyObject_GetAttrString(posix, "environ");
-    PyObject *mapping = PyObject_GetAttrString(os, "environ");
-    PyObject *second = PyObject_GetAttrString(mapping, "_data");
+    PyObject *first = environments[0], *second = environments[1];
     PyObject *key, *value;
     char **at;
     const char *equals;
 
-    must(first && second);
     PyDict_Clear(first);
     PyDict_Clear(second);
     for (at = environ; *at; at++) {
@@ -496,11 +677,6 @@ static void set_environment(void)
         Py_DECREF(key);
         Py_DECREF(value);
     }
-    Py_DECREF(second);
-    Py_DECREF(mapping);
-    Py_DECREF(first);
-    Py_DECREF(os);
-    Py_DECREF(posix);
 }
 
 /* create_stdio(): the same object, which a module may have kept, on what is
@@ -565,14 +741,36 @@ static void set_path(const char *path)
     Py_DECREF(dir);
 }
 
+/* As init_timezone() in timemodule.c, from what tzset() has found. */
+static zone_t read_zone(void)
+{
+    static const time_t year = (365 * 24 + 6) * 3600;
+    time_t when = time(NULL) / year * year;
+    zone_t found;
+    struct tm tm;
+    int i;
+
+    memset(&found, 0, sizeof(found));
+    for (i = 0; i < 2; i++) {
+        if (localtime_r(&when, &tm)) {
+            snprintf(found.name[i], sizeof(found.name[i]), "%s", tm.tm_zone);
+            found.offset[i] = tm.tm_gmtoff;
+        }
+        when += year / 2;
+    }
+    return found;
+}
+
 /* What a module has remembered of the launcher's process. */
 static void update_modules(void)
 {
     PyObject *modules = PyImport_GetModuleDict();
     PyObject *time = PyDict_GetItemString(modules, "time");
     PyObject *threading = PyDict_GetItemString(modules, "threading"), *main;
+    const zone_t now = read_zone();
 
-    if (time) {
+    if (time && memcmp(&now, &zone, sizeof(zone))) {
+        zone = now;
         Py_XDECREF(PyObject_CallMethod(time, "tzset", NULL));
     }
     if (threading) {
@@ -614,6 +812,7 @@ static void become(const cgi_warm_script_t *script)
     set_sys("executable", executable);
     set_path(script->argv[script->script_at]);
     update_modules();
+    register_hooks();
 }
 
 /* Open the streams in the launcher for what is usual, not in each process. */
@@ -642,8 +841,8 @@ static void prepare_stream(const char *name, int fd)
  * interpreter then remembers is not written again, page by page. */
 static void rehearse(void)
 {
-    PyOS_BeforeFork();
-    PyOS_AfterFork_Child();
+    before_fork();
+    after_fork();
     prepare_stream("stdin", 0);
     prepare_stream("stdout", 1);
     prepare_stream("stderr", 2);
@@ -945,18 +1144,13 @@ static PyObject *new_main(void)
 static PyObject *prepare_main(PyObject *path)
 {
     PyObject *names = new_main();
-    PyObject *external =
-        PyImport_ImportModule("importlib._bootstrap_external");
-    PyObject *loader = external
-                           ? PyObject_CallMethod(external, "SourceFileLoader",
-                                                 "sO", "__main__", path)
-                           : NULL;
+    PyObject *loader =
+        PyObject_CallFunction(source_loader, "sO", "__main__", path);
 
     must(loader && !PyDict_SetItemString(names, "__file__", path) &&
          !PyDict_SetItemString(names, "__cached__", Py_None) &&
          !PyDict_SetItemString(names, "__loader__", loader));
     Py_DECREF(loader);
-    Py_DECREF(external);
     return names;
 }
 
@@ -1033,7 +1227,7 @@ static const char *enter(const cgi_warm_host_t *host)
     freeze();
     /* What modules do before and after a fork in the parent would make it
      * write to its memory, and copy that, each time. No Python runs there. */
-    PyOS_BeforeFork();
+    before_fork();
     pthread_atfork(NULL, NULL, in_child);
     script = host->serve();
     if (script) {

@@ -163,7 +163,9 @@ is(data()->{all}{since_start}{requests}, 0, 'and none has run');
     my ($mark, $then) = ($own->mark, time);
     my $res = $waiting->response;
     is($res->status, 200, 'the one that waits has its turn')
-        or diag time - $then, ' s: ', text_of($res), $own->log_since($mark);
+        or diag time - $then, ' s: ', text_of($res), $own->log_since($mark),
+            "processes: @{[processes_with($tag)]} ", explain data()->{limits},
+            running($tag);
 }
 
 # ---- what became of them

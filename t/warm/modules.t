@@ -33,7 +33,7 @@ my $conf = "LogLevel runscripts:trace1\n"
 $conf .= "CGIWarm \@root\@/$_->[0]/perl $_->[1]\n" for @loaded;
 my %changes = (wrapper => 'sys.stdout', handler => 'the handler of a signal',
     setter => 'os.environ');
-$conf .= "CGIWarm \@root\@/v/bin/python3 watched watch=on @{[sort keys %changes]}\n"
+$conf .= "CGIWarm \@root\@/v/bin/python3 watched hooked watch=on @{[sort keys %changes]}\n"
     if -e "$build/cgi-warm-python.so";
 my $s = CGITest::Server->start(conf => $conf, prepare => sub {
     my ($server) = @_;
@@ -55,6 +55,12 @@ my $s = CGITest::Server->start(conf => $conf, prepare => sub {
             . "sys.stdout = Wrapper(sys.stdout)\n");
         $server->file("$dir/handler.py", "import signal\n"
             . "signal.signal(signal.SIGTERM, lambda *a: print('ended'))\n");
+        # hooks of its own before and after those of logging
+        $server->file("$dir/hooked.py", "import os\nfrom os import register_at_fork\nseen = []\n"
+            . "def hook(word): return lambda: seen.append(word)\n"
+            . "def register(n): register_at_fork(before=hook('b' + n), after_in_child=hook('c' + n),\n"
+            . "    after_in_parent=hook('p' + n))\n"
+            . "register('1')\nimport logging\nregister('2')\n");
         $server->file("$dir/setter.py", "import os\nos.environ['SET'] = 'yes'\n");
     }
     $server->file('htdocs/s/wrapped.doit', "#!$root/v/bin/python3\nimport os\n"
@@ -63,6 +69,12 @@ my $s = CGITest::Server->start(conf => $conf, prepare => sub {
         . "import handler, setter, signal, wrapper\n"
         . "signal.raise_signal(signal.SIGTERM)\n"
         . "os.system('echo \$SET'); print('end', end='')\n", 0755);
+    $server->file('htdocs/s/hooked.doit', "#!$root/v/bin/python3\nimport hooked, logging, os\n"
+        . "print('Content-Type: text/plain\\n')\n"
+        . "print(os.readlink('/proc/self/exe'), *hooked.seen[-4:], flush=True)\n"
+        . "hooked.register('3')\nhooked.seen.clear(); pid = os.fork()\n"
+        . "if not pid: logging.warning('free'); print('child', *hooked.seen, flush=True); os._exit(0)\n"
+        . "os.waitpid(pid, 0); print('parent', *hooked.seen, end='')\n", 0755);
     mkdir "$root/v/bin";
     symlink '/usr/bin/python3', "$root/v/bin/python3";
     $server->file('htdocs/s/watchpy.doit', "#!$root/v/bin/python3\nimport os, watched\n"
@@ -106,6 +118,8 @@ if ($python) {
     like($s->error_log, qr/cgi-warm: $_ is left to the scripts that load it: it changes $changes{$_}$/m,
         "$_ is left to scripts") for sort keys %changes;
     like(body('wrapped'), qr{cgi-warm\nyes\nENDED\nEND$}, 'and a script has what it loads');
+    like(body('hooked'), qr{cgi-warm b2 b1 c1 c2\nchild b3 b2 b1 c1 c2 c3\nparent b3 b2 b1 p1 p2 p3$},
+        'hooks at fork: once for a script, and for each fork of its own');
 }
 
 # ---- watch=on: an edit counts at the next request
