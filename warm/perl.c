@@ -30,6 +30,9 @@
 #ifndef G_LIST /* before 5.36 */
 #define G_LIST G_ARRAY
 #endif
+#ifndef HvHasAUX /* before 5.36 */
+#define HvHasAUX SvOOK
+#endif
 
 /* Of the package in which the plug-in's own code is; it is gone when a script
  * runs. */
@@ -425,6 +428,119 @@ static int spare_loaded(pTHX)
     return 0;
 }
 
+/* ---- names that are used once ----
+ *
+ * gv_check() looks for them at each name of each package. It passes by those
+ * packages that it is looking at, and what is below them: so are those that
+ * are loaded, unless the script has made names there.
+ */
+
+/* A loaded package. */
+typedef struct {
+    HV *stash;
+    int parent; /* the one that it stands in; -1: main:: */
+    char *name; /* there */
+    I32 length; /* of the name; below 0: of UTF-8 */
+    STRLEN names;
+} package_t;
+
+static package_t *packages;
+static int npackages;
+static peep_t real_peep;
+
+static U32 *flags_of(HV *stash)
+{
+    return &HvAUX(stash)->xhv_aux_flags;
+}
+
+static void pass_by(pTHX_ HV *in, int parent)
+{
+    package_t *more;
+    HE *entry;
+    HV *stash;
+    I32 length;
+    char *name;
+
+    hv_iterinit(in);
+    while ((entry = hv_iternext(in))) {
+        name = hv_iterkey(entry, &length);
+        stash = length > 2 && !strcmp(name + length - 2, "::") &&
+                        isGV(HeVAL(entry))
+                    ? GvHV((GV *)HeVAL(entry))
+                    : NULL;
+        if (!stash || stash == PL_defstash || !HvHasAUX(stash) ||
+            *flags_of(stash) & HvAUXf_SCAN_STASH ||
+            !(more = realloc(packages,
+                             ((size_t)npackages + 1) * sizeof(*more)))) {
+            continue;
+        }
+        packages = more;
+        more += npackages;
+        more->name = strdup(name);
+        if (!more->name) {
+            continue;
+        }
+        more->stash = stash;
+        more->parent = parent;
+        more->length = HeKUTF8(entry) ? -length : length;
+        *flags_of(stash) |= HvAUXf_SCAN_STASH;
+        npackages++;
+        pass_by(aTHX_ stash, npackages - 1);
+    }
+}
+
+static void pass_by_loaded(pTHX)
+{
+    int i;
+
+    if (!warns_with_w) {
+        pass_by(aTHX_ PL_defstash, -1);
+    }
+    for (i = 0; i < npackages; i++) {
+        packages[i].names = HvTOTALKEYS(packages[i].stash);
+    }
+}
+
+/* Those in which there are other names now are looked at. The script may have
+ * deleted packages: they are found by their names. */
+static void look_at_changed(pTHX)
+{
+    char *there = calloc((size_t)npackages + 1, 1);
+    const package_t *p;
+    SV **symbol;
+    int i, k;
+
+    for (i = 0; there && i < npackages; i++) {
+        p = &packages[i];
+        if (p->parent >= 0 && !there[p->parent]) {
+            continue;
+        }
+        symbol =
+            hv_fetch(p->parent < 0 ? PL_defstash : packages[p->parent].stash,
+                     p->name, p->length, 0);
+        there[i] = symbol && isGV(*symbol) && GvHV((GV *)*symbol) == p->stash;
+        if (!there[i] || HvTOTALKEYS(p->stash) == p->names) {
+            continue;
+        }
+        for (k = i; k >= 0; k = packages[k].parent) {
+            *flags_of(packages[k].stash) &= ~(U32)HvAUXf_SCAN_STASH;
+        }
+    }
+    free(there);
+}
+
+/* Before gv_check(): the main program is compiled. */
+static void peep(pTHX_ OP *o)
+{
+    if (PL_main_root) {
+        PL_peepp = real_peep;
+        if (PL_dowarn & (G_WARN_ON | G_WARN_ONCE)) {
+            look_at_changed(aTHX);
+        }
+    }
+    real_peep(aTHX_ o);
+}
+
 /* ---- may it? ---- */
 
 static const char *check(const cgi_warm_script_t *s)
@@ -620,6 +736,8 @@ static void become(pTHX)
     }
     (void)fcntl(PerlIO_fileno(PL_parser->rsfp), F_SETFD, FD_CLOEXEC);
     filter_add(first_line, NULL);
+    real_peep = PL_peepp;
+    PL_peepp = peep;
 }
 
 /* What each script's process would free: each piece is a page to copy. */
@@ -648,6 +766,7 @@ static int prepare(pTHX)
         PerlIO_flush(NULL);
         note_loaded(aTHX);
         free_early(aTHX);
+        pass_by_loaded(aTHX);
     }
     FREETMPS;
     LEAVE;

@@ -161,7 +161,7 @@ static zone_t zone; /* that the module time has */
 
 /* os.register_at_fork(), and what loaded modules have called it with; those
  * that are to be called for the script's process, in their order. Lists. */
-static PyObject *register_at_fork, *hooks, *hooks_before, *hooks_after;
+static PyObject *register_at_fork, *fork_hooks, *before_hooks, *child_hooks;
 static int is_loading;
 
 /* ---- start ---- */
@@ -292,7 +292,7 @@ static PyObject *hold(PyObject *self, PyObject *args, PyObject *keywords)
         !are_hooks(keywords)) {
         return PyObject_Call(register_at_fork, args, keywords);
     }
-    return PyList_Append(hooks, keywords) ? NULL : Py_NewRef(Py_None);
+    return PyList_Append(fork_hooks, keywords) ? NULL : Py_NewRef(Py_None);
 }
 
 static PyMethodDef held = {"register_at_fork",
@@ -317,12 +317,12 @@ static int set_register_at_fork(PyObject *function)
 
 static int begin_holding(void)
 {
-    hooks = PyList_New(0);
-    hooks_before = PyList_New(0);
-    hooks_after = PyList_New(0);
+    fork_hooks = PyList_New(0);
+    before_hooks = PyList_New(0);
+    child_hooks = PyList_New(0);
     register_at_fork = attribute("posix", held.ml_name);
     is_loading = 1;
-    return !hooks || !hooks_before || !hooks_after || !register_at_fork
+    return !fork_hooks || !before_hooks || !child_hooks || !register_at_fork
                ? -1
                : set_register_at_fork(PyCFunction_New(&held, NULL));
 }
@@ -354,17 +354,17 @@ static int end_holding(void)
     Py_ssize_t i;
 
     is_loading = 0;
-    for (i = 0; i < PyList_GET_SIZE(hooks); i++) {
-        keywords = PyList_GET_ITEM(hooks, i);
+    for (i = 0; i < PyList_GET_SIZE(fork_hooks); i++) {
+        keywords = PyList_GET_ITEM(fork_hooks, i);
         hook = PyDict_GetItemString(keywords, "after_in_child");
         if (hook && is_void(hook)) {
             continue;
         }
-        if (hook && PyList_Append(hooks_after, hook)) {
+        if (hook && PyList_Append(child_hooks, hook)) {
             return -1;
         }
         hook = PyDict_GetItemString(keywords, "before");
-        if (hook && PyList_Insert(hooks_before, 0, hook)) {
+        if (hook && PyList_Insert(before_hooks, 0, hook)) {
             return -1;
         }
     }
@@ -388,14 +388,14 @@ static void call_all(PyObject *list)
 
 static void before_fork(void)
 {
-    call_all(hooks_before);
+    call_all(before_hooks);
     PyOS_BeforeFork();
 }
 
 static void after_fork(void)
 {
     PyOS_AfterFork_Child();
-    call_all(hooks_after);
+    call_all(child_hooks);
 }
 
 /* A script's os.fork() calls these itself. */
@@ -413,9 +413,9 @@ static void register_hooks(void)
     PyObject *none = PyTuple_New(0), *result;
     Py_ssize_t i;
 
-    for (i = 0; i < PyList_GET_SIZE(hooks); i++) {
-        result =
-            PyObject_Call(register_at_fork, none, PyList_GET_ITEM(hooks, i));
+    for (i = 0; i < PyList_GET_SIZE(fork_hooks); i++) {
+        result = PyObject_Call(register_at_fork, none,
+                               PyList_GET_ITEM(fork_hooks, i));
         must(result != NULL);
         Py_DECREF(result);
     }
