@@ -153,6 +153,7 @@ static PyObject *guarded;  /* set of names: see preload_source */
 static PyObject *suffixes; /* list: those of files that are modules */
 static PyObject *loaded;   /* copy of sys.modules before any script */
 static PyObject *io, *atexit_module, *gc, *zipimporter, *source_loader;
+static PyObject *time_module, *main_thread;
 static PyObject *environments[2]; /* posix.environ, os.environ's own */
 static PyObject *buffers[3];      /* below sys.stdin, stdout and stderr */
 static int is_prepared[3];        /* 1: those are right for what is usual */
@@ -428,7 +429,7 @@ static const char *load(const char *const *modules)
 {
 
     PyObject *names = PyDict_New(), *list = PyList_New(0), *name;
-    PyObject *found = NULL, *mapping;
+    PyObject *found = NULL, *mapping, *threading;
 
     for (; *modules; modules++) {
         name = PyUnicode_DecodeFSDefault(*modules);
@@ -469,6 +470,10 @@ static const char *load(const char *const *modules)
     environments[1] =
         mapping ? PyObject_GetAttrString(mapping, "_data") : NULL;
     Py_XDECREF(mapping);
+    time_module = PyImport_ImportModule("time");
+    threading = PyDict_GetItemString(loaded, "threading");
+    main_thread =
+        threading ? PyObject_CallMethod(threading, "main_thread", NULL) : NULL;
     return PyErr_Occurred() ? what_failed() : NULL;
 }
 
@@ -672,11 +677,11 @@ static void set_environment(void)
         }
         key = PyBytes_FromStringAndSize(*at, (Py_ssize_t)(equals - *at));
         value = PyBytes_FromString(equals + 1);
-        must(key && value && PyDict_SetDefault(first, key, value) &&
-             PyDict_SetDefault(second, key, value));
+        must(key && value && PyDict_SetDefault(first, key, value));
         Py_DECREF(key);
         Py_DECREF(value);
     }
+    must(!PyDict_Update(second, first));
 }
 
 /* create_stdio(): the same object, which a module may have kept, on what is
@@ -764,21 +769,18 @@ static zone_t read_zone(void)
 /* What a module has remembered of the launcher's process. */
 static void update_modules(void)
 {
-    PyObject *modules = PyImport_GetModuleDict();
-    PyObject *time = PyDict_GetItemString(modules, "time");
-    PyObject *threading = PyDict_GetItemString(modules, "threading"), *main;
+    PyObject *number;
     const zone_t now = read_zone();
 
-    if (time && memcmp(&now, &zone, sizeof(zone))) {
+    if (memcmp(&now, &zone, sizeof(zone))) {
         zone = now;
-        Py_XDECREF(PyObject_CallMethod(time, "tzset", NULL));
+        Py_XDECREF(PyObject_CallMethod(time_module, "tzset", NULL));
     }
-    if (threading) {
-        main = PyObject_CallMethod(threading, "main_thread", NULL);
-        if (main) {
-            Py_XDECREF(PyObject_CallMethod(main, "_set_native_id", NULL));
-        }
-        Py_XDECREF(main);
+    if (main_thread) { /* Thread._set_native_id() */
+        number = PyLong_FromUnsignedLong(PyThread_get_thread_native_id());
+        must(number != NULL);
+        (void)PyObject_SetAttrString(main_thread, "_native_id", number);
+        Py_DECREF(number);
     }
     PyErr_Clear();
 }
