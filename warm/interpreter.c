@@ -140,8 +140,9 @@ static void align_heap(void)
     (void)sbrk((intptr_t)(-(uintptr_t)sbrk(0) % HUGE_PAGE));
 }
 
-/* Have memory in huge pages. fork() and the end of a process go through their
- * parts quicker than through as many pages; copied are small ones. */
+/* Put what is loaded into huge pages, which fork() and the end of a process go
+ * through quicker. Of what a script writes to, a small page is still copied.
+ */
 static void join_pages(void)
 {
     FILE *maps = fopen("/proc/self/maps", "re");

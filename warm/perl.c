@@ -438,9 +438,8 @@ static int spare_loaded(pTHX)
 /* A loaded package. */
 typedef struct {
     HV *stash;
+    SV *name;   /* in its parent, which may be deleted */
     int parent; /* the one that it stands in; -1: main:: */
-    char *name; /* there */
-    I32 length; /* of the name; below 0: of UTF-8 */
     STRLEN names;
 } package_t;
 
@@ -453,51 +452,37 @@ static U32 *flags_of(HV *stash)
     return &HvAUX(stash)->xhv_aux_flags;
 }
 
+/* @return the package of a symbol, or NULL */
+static HV *stash_of(SV *symbol)
+{
+    return isGV(symbol) ? GvHV((GV *)symbol) : NULL;
+}
+
 static void pass_by(pTHX_ HV *in, int parent)
 {
-    package_t *more;
+    const char *name;
     HE *entry;
     HV *stash;
     I32 length;
-    char *name;
 
     hv_iterinit(in);
     while ((entry = hv_iternext(in))) {
         name = hv_iterkey(entry, &length);
-        stash = length > 2 && !strcmp(name + length - 2, "::") &&
-                        isGV(HeVAL(entry))
-                    ? GvHV((GV *)HeVAL(entry))
+        stash = length > 2 && !memcmp(name + length - 2, "::", 2)
+                    ? stash_of(HeVAL(entry))
                     : NULL;
         if (!stash || stash == PL_defstash || !HvHasAUX(stash) ||
-            *flags_of(stash) & HvAUXf_SCAN_STASH ||
-            !(more = realloc(packages,
-                             ((size_t)npackages + 1) * sizeof(*more)))) {
+            *flags_of(stash) & HvAUXf_SCAN_STASH) {
             continue;
         }
-        packages = more;
-        more += npackages;
-        more->name = strdup(name);
-        if (!more->name) {
-            continue;
-        }
-        more->stash = stash;
-        more->parent = parent;
-        more->length = HeKUTF8(entry) ? -length : length;
+        Renew(packages, (size_t)npackages + 1, package_t);
+        packages[npackages].stash = stash;
+        packages[npackages].name = newSVhek(HeKEY_hek(entry));
+        packages[npackages].parent = parent;
+        packages[npackages].names = HvTOTALKEYS(stash);
         *flags_of(stash) |= HvAUXf_SCAN_STASH;
         npackages++;
         pass_by(aTHX_ stash, npackages - 1);
-    }
-}
-
-static void pass_by_loaded(pTHX)
-{
-    int i;
-
-    if (!warns_with_w) {
-        pass_by(aTHX_ PL_defstash, -1);
-    }
-    for (i = 0; i < npackages; i++) {
-        packages[i].names = HvTOTALKEYS(packages[i].stash);
     }
 }
 
@@ -505,20 +490,21 @@ static void pass_by_loaded(pTHX)
  * deleted packages: they are found by their names. */
 static void look_at_changed(pTHX)
 {
-    char *there = calloc((size_t)npackages + 1, 1);
     const package_t *p;
-    SV **symbol;
+    HE *entry;
+    char *there;
     int i, k;
 
-    for (i = 0; there && i < npackages; i++) {
+    Newxz(there, (size_t)npackages + 1, char);
+    for (i = 0; i < npackages; i++) {
         p = &packages[i];
         if (p->parent >= 0 && !there[p->parent]) {
             continue;
         }
-        symbol =
-            hv_fetch(p->parent < 0 ? PL_defstash : packages[p->parent].stash,
-                     p->name, p->length, 0);
-        there[i] = symbol && isGV(*symbol) && GvHV((GV *)*symbol) == p->stash;
+        entry = hv_fetch_ent(p->parent < 0 ? PL_defstash
+                                           : packages[p->parent].stash,
+                             p->name, 0, 0);
+        there[i] = entry && stash_of(HeVAL(entry)) == p->stash;
         if (!there[i] || HvTOTALKEYS(p->stash) == p->names) {
             continue;
         }
@@ -526,7 +512,7 @@ static void look_at_changed(pTHX)
             *flags_of(packages[k].stash) &= ~(U32)HvAUXf_SCAN_STASH;
         }
     }
-    free(there);
+    Safefree(there);
 }
 
 /* Before gv_check(): the main program is compiled. */
@@ -766,7 +752,9 @@ static int prepare(pTHX)
         PerlIO_flush(NULL);
         note_loaded(aTHX);
         free_early(aTHX);
-        pass_by_loaded(aTHX);
+        if (!warns_with_w) {
+            pass_by(aTHX_ PL_defstash, -1);
+        }
     }
     FREETMPS;
     LEAVE;

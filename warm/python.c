@@ -147,6 +147,8 @@ typedef struct {
     long offset[2];
 } zone_t;
 
+static const char *const streams[3] = {"stdin", "stdout", "stderr"};
+
 static char facts[16384];  /* of the interpreter that scripts name */
 static char coerced[64];   /* LC_CTYPE, if the start has set it (PEP 538) */
 static PyObject *guarded;  /* set of names: see preload_source */
@@ -251,8 +253,6 @@ static void must(int ok)
     }
 }
 
-/* ---- hooks at fork ---- */
-
 /* @return a new reference to what a module has under that name, or NULL */
 static PyObject *attribute(const char *module, const char *name)
 {
@@ -262,6 +262,8 @@ static PyObject *attribute(const char *module, const char *name)
     Py_XDECREF(object);
     return value;
 }
+
+/* ---- hooks at fork ---- */
 
 /* What os.register_at_fork() takes. */
 static int are_hooks(PyObject *keywords)
@@ -328,11 +330,12 @@ static int begin_holding(void)
                : set_register_at_fork(PyCFunction_New(&held, NULL));
 }
 
+/* Is it what a loaded module has under that name? */
 static int is_attribute(const char *module, const char *name,
                         const PyObject *object)
 {
-    PyObject *names = PyDict_GetItemString(loaded, module);
-    PyObject *value = names ? PyObject_GetAttrString(names, name) : NULL;
+    PyObject *from = PyDict_GetItemString(loaded, module);
+    PyObject *value = from ? PyObject_GetAttrString(from, name) : NULL;
     int yes = value && value == object;
 
     Py_XDECREF(value);
@@ -414,20 +417,20 @@ static void register_hooks(void)
     PyObject *none = PyTuple_New(0), *result;
     Py_ssize_t i;
 
+    must(none != NULL);
     for (i = 0; i < PyList_GET_SIZE(fork_hooks); i++) {
         result = PyObject_Call(register_at_fork, none,
                                PyList_GET_ITEM(fork_hooks, i));
         must(result != NULL);
         Py_DECREF(result);
     }
-    Py_XDECREF(none);
+    Py_DECREF(none);
 }
 
 /* ---- the modules ---- */
 
 static const char *load(const char *const *modules)
 {
-
     PyObject *names = PyDict_New(), *list = PyList_New(0), *name;
     PyObject *found = NULL, *mapping, *threading;
 
@@ -686,9 +689,9 @@ static void set_environment(void)
 
 /* create_stdio(): the same object, which a module may have kept, on what is
  * this descriptor now. */
-static void reopen(const char *name, int fd, int unbuffered)
+static void reopen(int fd, int unbuffered)
 {
-    PyObject *stream = PySys_GetObject(name), *result, *raw, *label;
+    PyObject *stream = PySys_GetObject(streams[fd]), *result, *raw, *label;
     PyObject *encoding, *errors, *buffer, *tty;
     int direct = unbuffered && fd > 0;
     char text[16];
@@ -701,7 +704,7 @@ static void reopen(const char *name, int fd, int unbuffered)
                                  Py_False);
     must(encoding && errors && buffer);
     raw = direct ? Py_NewRef(buffer) : PyObject_GetAttrString(buffer, "raw");
-    snprintf(text, sizeof(text), "<%s>", name);
+    snprintf(text, sizeof(text), "<%s>", streams[fd]);
     label = PyUnicode_FromString(text);
     must(raw && label && !PyObject_SetAttrString(raw, "name", label));
     tty = PyObject_CallMethod(raw, "isatty", NULL);
@@ -787,7 +790,6 @@ static void update_modules(void)
 
 static void become(const cgi_warm_script_t *script)
 {
-    static const char *const names[3] = {"stdin", "stdout", "stderr"};
     int fd, unbuffered = is_unbuffered(script);
     PyObject *executable = PyUnicode_DecodeFSDefault(script->program);
 
@@ -803,7 +805,7 @@ static void become(const cgi_warm_script_t *script)
     }
     for (fd = 0; fd < 3; fd++) {
         if (unbuffered || !is_prepared[fd] || !is_usual(fd)) {
-            reopen(names[fd], fd, unbuffered);
+            reopen(fd, unbuffered);
         }
     }
     set_sys("argv", list_of(script->argv + script->script_at));
@@ -818,14 +820,14 @@ static void become(const cgi_warm_script_t *script)
 }
 
 /* Open the streams in the launcher for what is usual, not in each process. */
-static void prepare_stream(const char *name, int fd)
+static void prepare_stream(int fd)
 {
     int pair[2], kept;
 
     if (fd && !pipe2(pair, O_CLOEXEC)) {
         kept = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         if (kept >= 0 && dup2(pair[1], fd) == fd) {
-            reopen(name, fd, 0);
+            reopen(fd, 0);
             is_prepared[fd] = is_usual(fd);
             (void)dup2(kept, fd);
         }
@@ -834,7 +836,7 @@ static void prepare_stream(const char *name, int fd)
         close(pair[1]);
     }
     else if (is_usual(fd)) {
-        reopen(name, fd, 0);
+        reopen(fd, 0);
         is_prepared[fd] = 1;
     }
 }
@@ -843,11 +845,13 @@ static void prepare_stream(const char *name, int fd)
  * interpreter then remembers is not written again, page by page. */
 static void rehearse(void)
 {
+    int fd;
+
     before_fork();
     after_fork();
-    prepare_stream("stdin", 0);
-    prepare_stream("stdout", 1);
-    prepare_stream("stderr", 2);
+    for (fd = 0; fd < 3; fd++) {
+        prepare_stream(fd);
+    }
     update_modules();
 }
 
@@ -877,12 +881,11 @@ static void cannot_flush(PyObject *stream)
  * @return -1: what was printed can't be written */
 static int flush_streams(int last)
 {
-    static const char *const names[] = {"stdout", "stderr"};
     PyObject *stream, *closed, *result;
     int i, status = 0, is_closed;
 
-    for (i = 0; i < 2; i++) {
-        stream = PySys_GetObject(names[i]);
+    for (i = 1; i < 3; i++) {
+        stream = PySys_GetObject(streams[i]);
         if (!stream || stream == Py_None) {
             continue;
         }
@@ -895,7 +898,7 @@ static int flush_streams(int last)
         }
         result = PyObject_CallMethod(stream, "flush", NULL);
         if (!result) {
-            if (i == 0 && !last) {
+            if (i == 1 && !last) {
                 cannot_flush(stream);
             }
             PyErr_Clear();
@@ -979,7 +982,6 @@ static void clear_modules(void)
                                        "meta_path",
                                        "__interactivehook__",
                                        NULL};
-    static const char *const files[] = {"stdin", "stdout", "stderr", NULL};
     PyObject *modules = PyImport_GetModuleDict();
     PyObject *left = PyList_New(0), *name, *module, *weak;
     char original[16];
@@ -990,10 +992,10 @@ static void clear_modules(void)
     for (i = 0; gone[i]; i++) {
         PySys_SetObject(gone[i], Py_None);
     }
-    for (i = 0; files[i]; i++) {
-        snprintf(original, sizeof(original), "__%s__", files[i]);
+    for (i = 0; i < 3; i++) {
+        snprintf(original, sizeof(original), "__%s__", streams[i]);
         module = PySys_GetObject(original);
-        PySys_SetObject(files[i], module ? module : Py_None);
+        PySys_SetObject(streams[i], module ? module : Py_None);
     }
     for (i = 0; left && PyDict_Next(modules, &i, &name, &module);) {
         is_main = PyUnicode_Check(name) &&
