@@ -186,11 +186,16 @@ for my $way (@ways) {
     };
     for my $n (1, 2) {
         my @read;
-        for my $worker (server()->workers) {
-            my %fd = fds_of($worker);
-            push @read, map { $blocks->($worker, $_) }
-                grep { $fd{$_} eq $own{$n} } keys %fd;
-        }
+        # The worker may still have the script's end, which it has just sent.
+        wait_until(10, sub {
+            @read = ();
+            for my $worker (server()->workers) {
+                my %fd = fds_of($worker);
+                push @read, map { $blocks->($worker, $_) }
+                    grep { $fd{$_} eq $own{$n} } keys %fd;
+            }
+            return @read == 1;
+        });
         is("@read", 'no', "C12 $way: no read of its descriptor $n blocks");
         is($blocks->($script, $n), 'yes', "C12 $way: a write to it does");
     }
