@@ -366,7 +366,7 @@ static int has_destructor(pTHX_ HV *stash)
 /* Would the end of this object be noticed? */
 static int is_noticed(pTHX_ SV *object)
 {
-    if (!SvOBJECT(object)) {
+    if (!SvOBJECT(object) || !SvREFCNT(object)) {
         return 0;
     }
     if (SvTYPE(object) == SVt_PVIO) {
@@ -380,23 +380,30 @@ static int is_noticed(pTHX_ SV *object)
 }
 
 /* Is there anything that sv_clean_objs() would look for, and that it finds in
- * what is loaded only? Objects there, references from there, and handles that
- * the script has opened, which may be those of symbols there. */
+ * what is loaded only? Objects there, references from there to the script's
+ * objects, and handles that the script has opened, which may be those of
+ * symbols there. What is free has no such flags. */
 static int is_any_to_clean(pTHX)
 {
+    U32 flags = SVs_OBJECT;
     SV *arena, *sv;
-    int is_old = 0;
 
-    for (arena = PL_sv_arenaroot; arena; arena = (SV *)SvANY(arena)) {
-        is_old |= arena == loaded_arenas;
+    for (arena = PL_sv_arenaroot; arena && arena != loaded_arenas;
+         arena = (SV *)SvANY(arena)) {
         for (sv = arena + 1; sv < arena + SvREFCNT(arena); sv++) {
-            if (SvTYPE(sv) == (svtype)SVTYPEMASK || !SvREFCNT(sv)) {
-                continue; /* free */
+            if (is_noticed(aTHX_ sv)) {
+                if (SvTYPE(sv) == SVt_PVIO) {
+                    return 1;
+                }
+                flags |= SVf_ROK;
             }
-            if ((is_old || SvTYPE(sv) == SVt_PVIO) && is_noticed(aTHX_ sv)) {
-                return 1;
-            }
-            if (is_old && SvROK(sv) && is_noticed(aTHX_ SvRV(sv))) {
+        }
+    }
+    for (; arena; arena = (SV *)SvANY(arena)) {
+        for (sv = arena + 1; sv < arena + SvREFCNT(arena); sv++) {
+            if (SvFLAGS(sv) & flags && SvREFCNT(sv) &&
+                (is_noticed(aTHX_ sv) ||
+                 (SvROK(sv) && is_noticed(aTHX_ SvRV(sv))))) {
                 return 1;
             }
         }
@@ -697,7 +704,9 @@ static void become(pTHX)
     set_environment(aTHX);
     set_area(aTHX);
     set_arguments(aTHX);
-    set_executable(aTHX_ script->program);
+    if (strcmp(script->program, host->program)) {
+        set_executable(aTHX_ script->program);
+    }
     renew_handle(aTHX_ PerlIO_stdin());
     renew_handle(aTHX_ PerlIO_stdout());
     renew_handle(aTHX_ PerlIO_stderr());
@@ -758,6 +767,7 @@ static int prepare(pTHX)
     }
     FREETMPS;
     LEAVE;
+    tzset(); /* a script's call finds the same file, and reads none */
     PL_sv_root = NULL; /* a script's values stand together */
     loaded_arenas = PL_sv_arenaroot;
     return ok;
