@@ -1,10 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /*
- * A worker that somebody has taken over, for forged.c: it holds the queue of
- * a privileged launcher, and sends what it likes. The process is root; it is
- * a worker by its effective ids, and root again to start launchers and to
- * look at them.
+ * A worker that somebody has taken over, for forged.c and forged_user.c: it
+ * holds the queue of a launcher, and sends what it likes. The process is root;
+ * it is a worker by its effective ids, and root again to start launchers and
+ * to look at them.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -107,8 +107,9 @@ static int old_kernel;
 /** Start a launcher with words after its name, as httpd's parent does; its
  * stderr goes to log. Its limit of CPU seconds is 1000, that of descriptors
  * FILES_LIMIT, which it may raise. */
-static void launcher_start(const char *program, const char *const *words,
-                           int identities, const char *log)
+static inline void launcher_start(const char *program,
+                                  const char *const *words, int identities,
+                                  const char *log)
 {
     const struct rlimit cpu = {1000, 1000}, files = {FILES_LIMIT, 1000};
     const char *argv[24] = {program};
@@ -144,7 +145,7 @@ static void launcher_start(const char *program, const char *const *words,
 
 /** Has it ended within so many milliseconds? @return its status as of
  * waitpid(), or -1 */
-static int launcher_ended(int ms)
+static inline int launcher_ended(int ms)
 {
     int status = -1;
 
@@ -201,7 +202,7 @@ static const char *line_of(const char *text, const char *word)
 }
 
 /** Descriptors that the launcher has open. */
-static int launcher_fds(void)
+static inline int launcher_fds(void)
 {
     char path[64];
     int n = 0, fd;
@@ -219,7 +220,7 @@ static int launcher_fds(void)
 }
 
 /** Its processor time, in clock ticks. */
-static long launcher_ticks(void)
+static inline long launcher_ticks(void)
 {
     const char *stat = strrchr(proc(launcher.pid, "stat"), ')');
     long user = -1, system = 0;
@@ -491,7 +492,7 @@ static void files(void)
     put("evil/show", "#!/bin/sh\necho evil\n", 0755);
 }
 
-static void start(void)
+static inline void start(void)
 {
     int fd = identities_file();
 
@@ -556,13 +557,76 @@ static const char *in_dir(const char *format)
 }
 
 /* The launcher still does its work, and is still the same process. */
-static void works(const char *after)
+static inline void works(const char *after)
 {
     char name[256];
 
     snprintf(name, sizeof(name), "the launcher works after %s", after);
     tap_is(ask_for(NAMED, LIST("show")), in_dir("0 %s/bin/show %s/bin\n"),
            name);
+}
+
+/* The first word on a script: of its own process, or of the launcher. */
+static int is_begun(call_t *call, cgi_note_t *note)
+{
+    int kind = call_note(call, note);
+
+    return kind == CGI_NOTE_PROCESS || kind == CGI_NOTE_STARTED;
+}
+
+/* Start a script that says "here". @return its process */
+static pid_t started(call_t *call, const char *name, unsigned int kill_ms)
+{
+    cgi_wire_request_t request = forged(NAMED, LIST(name));
+    cgi_note_t note = {0};
+    char here[5];
+    int begun = 0, tries;
+
+    request.kill_ms = kill_ms;
+    for (tries = 0; tries < 500 && !begun; tries++) {
+        *call = call_make();
+        must(!call_request(call, &request), "sending");
+        begun = is_begun(call, &note);
+        if (!begun) {
+            must(note.value == EAGAIN, "a script"); /* as ask() */
+            call_close(call);
+            usleep(10000);
+        }
+    }
+    must(begun, "a place");
+    must(read(call->out, here, 5) == 5, "its word");
+    return note.value;
+}
+
+static int is_gone(pid_t pid, int ms)
+{
+    int gone = 0;
+
+    be_root();
+    for (; ms >= 0 && !gone; ms -= 10) {
+        gone = kill(pid, 0) && errno == ESRCH;
+        if (!gone) {
+            usleep(10000);
+        }
+    }
+    be_worker();
+    return gone;
+}
+
+/* As main() begins, with the launcher's path and an empty directory. */
+static void begin(int argc, char **argv)
+{
+    if (argc != 3 || geteuid()) {
+        fprintf(stderr, "as root: %s LAUNCHER DIRECTORY\n", argv[0]);
+        exit(2);
+    }
+    program = argv[1];
+    dir = argv[2];
+    apr_initialize();
+    atexit(apr_terminate);
+    apr_pool_create(&pool, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    umask(022);
 }
 
 #endif /* WORKER_H */
