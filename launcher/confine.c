@@ -384,13 +384,21 @@ static void empty_tree(const char *path)
     } while (moved_up != before && ++rounds < ROUNDS_MAX);
 }
 
+/* Where nothing can be written, it was never made, and can't be removed. */
+static int is_there(const char *path)
+{
+    struct stat st;
+
+    return !lstat(path, &st) || errno != ENOENT;
+}
+
 /* In a process of its own: as whom the script ran, and where. */
 static void remove_tree(const launcher_become_t *who,
                         const launcher_tmp_t *tmp)
 {
     pid_t pid;
 
-    if (who && launcher_become(who, tmp->root)) {
+    if (who && (launcher_become(who, tmp->root) || !is_there(tmp->path))) {
         return;
     }
     pid = fork();
@@ -419,7 +427,7 @@ void launcher_sandbox_remove_tmp(const launcher_become_t *who,
     }
     kernel_abi = kernel_abi < 0 ? cgi_sandbox_abi() : kernel_abi;
     /* Most are empty, or were never made. */
-    if (!who && (!rmdir(copy.path) || errno == ENOENT)) {
+    if (!who && (!rmdir(copy.path) || !is_there(copy.path))) {
         return;
     }
     pid = fork();

@@ -2,10 +2,11 @@
 # another user, one in another root directory.
 use strict;
 use warnings;
+use File::Temp ();
 use Test::More;
 use CGITest;
 use CGITest::HTTP;
-use CGITest::Jail qw(busybox make_jail);
+use CGITest::Jail qw(busybox make_jail put);
 use CGITest::Proc qw(wait_until);
 use CGITest::Server;
 
@@ -82,4 +83,49 @@ SKIP: {
 }
 my @left = $s->stop;
 is("@left", '', 'no process is left');
+
+# Where no temporary directory can be made, the log says so once, of each.
+SKIP: {
+    my $dir = File::Temp::tempdir('cgitest-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    chmod 0755, $dir;
+    my @places = ("$dir/own", $jail ? "$dir/jail/tmp" : ());
+    mkdir "$dir/own";
+    skip 'no mount namespace', 1
+        if system("unshare -m mount -t tmpfs -o ro none $dir/own"
+            . ' >/dev/null 2>&1');
+    if ($jail) {
+        make_jail("$dir/jail", 'cgi', 'tmp');
+        put("$dir/jail/cgi/run.doit", $run, 0755);
+    }
+    $jail =~ s{"$root/jail"}{"$dir/jail"};
+    my $mount = join ' && ', map { "mount -t tmpfs -o ro none $_" } @places;
+    my $ro = CGITest::Server->start(
+        limit => "export TMPDIR=$dir/own; exec unshare -m sh -c '$mount &&"
+            . q{ exec "$@"' sh "$@"},
+        prepare => sub {
+            my ($s) = @_;
+            $s->file('site/run.doit', $run, 0755);
+            $s->{conf} .= qq(<Directory "$dir">\n    Require all granted\n)
+                . "</Directory>\n$jail";
+        }, conf => <<'END');
+<Directory @root@>
+    Require all granted
+</Directory>
+<CGIRoute "^/own/run" "run.doit" dir=@root@/site>
+    CGISandbox on
+</CGIRoute>
+END
+    for my $name ('own', $jail ? 'jail' : ()) {
+        my $mark = $ro->mark;
+        is(CGITest::HTTP->once($ro->where, 'POST', "/$name/run",
+            body => 'echo on')->status, 500, "$name: no temporary directory");
+        $ro->log_until($mark, qr/Read-only/);
+        sleep 1;
+        my @said = $ro->log_since($mark) =~ /(cgi-launcher: .*|tmp.*denied)/g;
+        ok(@said == 1 && $said[0] =~ m{sandbox: /\S+/cgi-[0-9a-f]{16}: Read-only},
+            'the log says why, once') or diag $ro->log_since($mark);
+    }
+    @left = $ro->stop;
+    is("@left", '', 'no process is left');
+}
 done_testing;
