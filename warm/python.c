@@ -149,6 +149,12 @@ typedef struct {
 
 static const char *const streams[3] = {"stdin", "stdout", "stderr"};
 
+/* Python keeps pools for these sizes; another allocator may be chosen, and
+ * has enough after so many bytes. */
+#define POOLED_STEP 16
+#define POOLED_MAX 512
+#define POOLS_MAX (4 * 1024 * 1024)
+
 static char facts[16384];  /* of the interpreter that scripts name */
 static char coerced[64];   /* LC_CTYPE, if the start has set it (PEP 538) */
 static PyObject *guarded;  /* set of names: see preload_source */
@@ -486,6 +492,40 @@ static void freeze(void)
     PyGC_Collect();
     Py_XDECREF(PyObject_CallMethod(gc, "freeze", NULL));
     PyErr_Clear();
+}
+
+static int arena_is_wanted;
+
+static void *give_no_arena(void *context, size_t size)
+{
+    (void)context;
+    (void)size;
+    arena_is_wanted = 1;
+    return NULL;
+}
+
+/* Take what is free in Python's pools: a script's first objects of each size
+ * would be written there, to two or three pages, which are copied. Now they
+ * get a new pool, whose pages are not. */
+static void fill_pools(void)
+{
+    PyObjectArenaAllocator arenas, none;
+    size_t size, n = 0;
+    void *block;
+
+    PyObject_GetArenaAllocator(&arenas);
+    none = arenas;
+    none.alloc = give_no_arena;
+    PyObject_SetArenaAllocator(&none);
+    for (size = POOLED_STEP; size <= POOLED_MAX; size += POOLED_STEP) {
+        arena_is_wanted = 0;
+        do { /* the last one is not Python's */
+            block = PyObject_Malloc(size);
+            n += size;
+        } while (block && !arena_is_wanted && n < POOLS_MAX);
+        PyObject_Free(block);
+    }
+    PyObject_SetArenaAllocator(&arenas);
 }
 
 static void name_files(const cgi_warm_host_t *host)
@@ -1233,6 +1273,7 @@ static const char *enter(const cgi_warm_host_t *host)
      * write to its memory, and copy that, each time. No Python runs there. */
     before_fork();
     pthread_atfork(NULL, NULL, in_child);
+    fill_pools();
     script = host->serve();
     if (script) {
         become(script);
