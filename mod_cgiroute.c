@@ -412,9 +412,17 @@ static int explain_rest(request_rec *r)
  * Alias, a name that no expression has. */
 static int keep_source(request_rec *r)
 {
+    const cgiroute_choice_t *choice = config_of(r)->choice;
     const cgiroute_t *route;
 
-    if (config_of(r)->choice || r->finfo.filetype != APR_REG || !r->filename) {
+    if (choice && !choice->is_file && r->method_number != M_OPTIONS) {
+        return fail(r, HTTP_INTERNAL_SERVER_ERROR,
+                    apr_psprintf(r->pool,
+                                 "not served as a text, since a route has it; "
+                                 "no module answers for its handler \"%s\"",
+                                 r->handler ? r->handler : ""));
+    }
+    if (choice || r->finfo.filetype != APR_REG || !r->filename) {
         return DECLINED;
     }
     route = cgiroute_runs_file(

@@ -415,7 +415,7 @@ static int is_dav_leak(const request_rec *r)
     const char *depth;
 
     if (r->finfo.filetype != APR_DIR || !r->handler ||
-        strcmp(r->handler, "dav-handler") || !dir_of(r)->option.on) {
+        strcmp(r->handler, "dav-handler") || !dir_of(r)->option.hide) {
         return 0;
     }
     if (r->method_number == M_PROPFIND) {

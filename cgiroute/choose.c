@@ -4,6 +4,7 @@
  * Which route answers a request, and what file that is.
  */
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apr_file_info.h"
@@ -569,6 +570,32 @@ static int runs(const cgiroute_t *route, const request_rec *r)
                                  (APR_UEXECUTE | APR_GEXECUTE | APR_WEXECUTE));
 }
 
+/* Links may lead to it under other names. */
+static int is_its_file(const request_rec *r, const char *path)
+{
+    struct stat st;
+
+    return strcmp(path, r->filename) == 0 ||
+           ((r->finfo.valid & APR_FINFO_IDENT) == APR_FINFO_IDENT &&
+            !stat(path, &st) && st.st_dev == r->finfo.device &&
+            st.st_ino == r->finfo.inode);
+}
+
+/* The route that runs the request's file whatever the URL says. */
+static const cgiroute_t *runs_always(const request_rec *r,
+                                     const cgiroute_server_t *conf)
+{
+    const cgiroute_fixed_t *fixed =
+        apr_hash_get(conf->scripts, apr_filepath_name_get(r->filename),
+                     APR_HASH_KEY_STRING);
+
+    while (fixed &&
+           !(is_its_file(r, fixed->script) && runs(fixed->route, r))) {
+        fixed = fixed->next;
+    }
+    return fixed ? fixed->route : NULL;
+}
+
 /* The route that runs the request's file when asked for this path, also if it
  * would pass the request over. */
 static const cgiroute_t *
@@ -595,7 +622,7 @@ runs_at(const request_rec *r, const cgiroute_server_t *conf, const char *path)
             route_pattern_match(r->pool, route->pattern, below, &match) ==
                 ROUTE_MATCH_YES &&
             !route_path_expand(r->pool, &names, &match, host, &place) &&
-            strcmp(place.script, r->filename) == 0 && runs(route, r)) {
+            is_its_file(r, place.script) && runs(route, r)) {
             return route;
         }
     }
@@ -636,10 +663,7 @@ const cgiroute_t *cgiroute_runs_file(request_rec *r,
         if (!conf->routes->nelts) {
             continue;
         }
-        route = apr_hash_get(conf->scripts, r->filename, APR_HASH_KEY_STRING);
-        if (route && !runs(route, r)) {
-            route = NULL;
-        }
+        route = runs_always(r, conf);
         for (i = 0; i < 3 && !route; i++) {
             int known = !paths[i] || (early && !early->beside &&
                                       strcmp(paths[i], early->uri) == 0);

@@ -4,6 +4,9 @@
  * The directive CGIRoute in both forms, and SetEnv inside of it.
  */
 
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "apr_file_info.h"
@@ -74,6 +77,15 @@ static cgiroute_server_t *server_of(server_rec *s)
     return ap_get_module_config(s->module_config, &cgiroute_module);
 }
 
+static void add_fixed(apr_pool_t *p, apr_hash_t *scripts, const char *name,
+                      const cgiroute_fixed_t *fixed)
+{
+    cgiroute_fixed_t *entry = apr_pmemdup(p, fixed, sizeof(*fixed));
+
+    entry->next = apr_hash_get(scripts, name, APR_HASH_KEY_STRING);
+    apr_hash_set(scripts, name, APR_HASH_KEY_STRING, entry);
+}
+
 /* The files of all routes whose URL has no part in their names. */
 static apr_hash_t *fixed_scripts(apr_pool_t *p,
                                  const apr_array_header_t *routes)
@@ -92,7 +104,16 @@ static apr_hash_t *fixed_scripts(apr_pool_t *p,
             !(route->path.chroot &&
               route_template_has_references(route->path.chroot)) &&
             !route_path_expand(p, &route->path, &none, "", &place)) {
-            apr_hash_set(scripts, place.script, APR_HASH_KEY_STRING, route);
+            const cgiroute_fixed_t fixed = {NULL, place.script, route};
+            const char *name = apr_filepath_name_get(place.script);
+            char real[PATH_MAX];
+
+            add_fixed(p, scripts, name, &fixed);
+            if (realpath(place.script, real) &&
+                strcmp(apr_filepath_name_get(real), name) != 0) {
+                add_fixed(p, scripts,
+                          apr_pstrdup(p, apr_filepath_name_get(real)), &fixed);
+            }
         }
     }
     return scripts;

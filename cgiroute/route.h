@@ -63,13 +63,21 @@ typedef struct cgiroute_t {
     cgiroute_values_t values;      /* with an identity */
 } cgiroute_t;
 
+/** A file that a route runs whatever the URL says. */
+typedef struct cgiroute_fixed_t {
+    struct cgiroute_fixed_t *next; /* of the same name */
+    const char *script;            /* its path */
+    const cgiroute_t *route;
+} cgiroute_fixed_t;
+
 /** The routes of one server. */
 typedef struct cgiroute_server_t {
     cgi_exec_server_t exec;      /* first: the engine finds it here */
     apr_array_header_t *routes;  /* cgiroute_t *, in file order */
     route_prefix_table_t *table; /* after post_config */
-    apr_hash_t *scripts;         /* by name of the file, cgiroute_t *: those
-                                    that run it whatever the URL says */
+    apr_hash_t *scripts;         /* cgiroute_fixed_t *, by the file's name
+                                    without directories, and by that of what
+                                    it leads to */
     const struct cgiroute_server_t
         *main; /* whose routes come after; or NULL */
 } cgiroute_server_t;

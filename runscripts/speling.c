@@ -102,7 +102,7 @@ static int guarded_speling(request_rec *r)
     int status = speling_fixups(r);
     const char *url;
 
-    if (!dir->option.on) {
+    if (!dir->option.hide) {
         return status;
     }
     if (status == HTTP_MOVED_PERMANENTLY) {

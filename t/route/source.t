@@ -24,6 +24,13 @@ my %files = (
     'ext/page.txt'    => "page\n",
     'linked/x.txt'    => "linked\n",
     'none.txt'        => "none\n",
+    # names that lead elsewhere
+    'www'             => \'.',
+    'in/way.cgi'      => show_script('SOURCE'),
+    'deep/way.cgi'    => "another\n",
+    'in/link.cgi'     => \'target.cgi',
+    'in/target.cgi'   => show_script('SOURCE'),
+    'sub/by.py'       => show_script('SOURCE'),
 );
 my $conf = <<'EOC';
 HttpProtocolOptions Unsafe
@@ -45,6 +52,15 @@ HttpProtocolOptions Unsafe
     CGIRoute "^/front$" "@TREE@/fixed.cgi"
     CGIRoute "^/([a-z]+)" "\1.cgi" dir="@TREE@"
     CGIRoute "^/(.*\.lua)$" "\1" dir="@TREE@"
+    CGIRoute "^/long$" "@TREE@/www/in/way.cgi"
+    CGIRoute "^/by-link$" "@TREE@/in/link.cgi"
+    CGIRoute "^/(sub/.*\.py)$" "\1" dir="@TREE@/www"
+    <CGIRoute "^/lost/([a-z]+)" "\1.cgi" dir="@TREE@">
+        SetHandler "of-a-module-that-is-not-there"
+    </CGIRoute>
+    <CGIRoute "^/plain-lost/([a-z]+)" "\1.cgi" dir="@TREE@">
+        SetHandler default-handler
+    </CGIRoute>
     CGIRoute "^/ext(/.*)$" "\1" dir="@TREE@/ext" static=on
     <CGIRoute "^/([^/]+\.sh)(.*)$" "\1" dir="@TREE@" pathinfo=\2>
         SetEnv REST "\2"
@@ -94,6 +110,21 @@ my @cases = (
     ['/utf.rb/%c3%a4', 'SOURCE'],
     ['/utf.rb/%ff', 404],
     ['/utf%ff.rb', 404],
+    # links
+    ['/long', 'SOURCE'],
+    ['/in/way.cgi', 404],
+    ['/www/in/way.cgi', 404],
+    ['/other/www/www/in/way.cgi', 404],
+    ['/deep/way.cgi', 'another'],
+    ['/by-link', 'SOURCE'],
+    ['/in/link.cgi', 404],
+    ['/in/target.cgi', 404],
+    ['/sub/by.py', 'SOURCE'],
+    ['/other/sub/by.py', 404],
+    # a handler that nobody has
+    ['/lost/word', 500],
+    ['/lost/nothing', 404],
+    ['/plain-lost/word', 500],
     # static=on
     ['/ext/prog', 'SOURCE'],
     ['/ext/page.txt', 'page'],
@@ -117,6 +148,7 @@ for (@cases) {
     ok($body !~ /^#!/);
     # the same by another method: never the source
     $response = request($httpd->port, 'POST', $path, @host, body => 'x');
-    ok($response->{body} !~ /^#!/ && $response->{status} < 500
+    ok($response->{body} !~ /^#!/
+       && ($response->{status} < 500 || $expected eq '500')
        && ($expected ne '404' || $response->{status} =~ /^40[45]$/));
 }

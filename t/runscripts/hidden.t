@@ -88,6 +88,12 @@ AddType text/plain .txt
     CheckSpelling On
     CheckBasenameMatch On
 </Directory>
+<Directory "@root@/htdocs/spell/narrow">
+    CheckSpelling On
+    <Files "*">
+        Options -RunScripts
+    </Files>
+</Directory>
 <Directory "@root@/htdocs/ssi">
     Options +Includes
     AddOutputFilter INCLUDES .shtml
@@ -124,6 +130,11 @@ Alias /aliased "@root@/htdocs/plain/foo.doit"
 AliasMatch ^/matched/(.*) "@root@/htdocs/plain/$1.doit"
 <Directory "@root@/htdocs/dav">
     Dav On
+</Directory>
+<Directory "@root@/htdocs/dav/narrow">
+    <If "true">
+        Options -RunScripts
+    </If>
 </Directory>
 <Directory "@root@/htdocs/dav-off">
     Dav On
@@ -181,14 +192,15 @@ my @odd = ('foo%2edoit', 'foo.do%69t', 'f%6fo.doi%74/', './foo.doit',
     'foo.doit%0a', '%66%6f%6f%2e%64%6f%69%74', 'foo%252edoit');
 
 plan tests => (@hidden + @never) * (1 + @methods * @tails) + @odd + 1
-    + 3 * @handlers + 4 * keys(%listings) + 89;
+    + 3 * @handlers + 4 * keys(%listings) + 93;
 
 $httpd = CGITest::Server->plain(conf => $conf);
 my $root = $httpd->root . '/htdocs';
 write_file($httpd->root . '/users',
     'me:{SHA}' . MIME::Base64::encode(Digest::SHA::sha1('it')) . "\n");
 my @dirs = (qw(plain index error fallback rewrite dav-off off secured
-        spell/base), @handlers, map {"index/$_"} keys %listings);
+        spell/base spell/narrow dav/narrow), @handlers,
+    map {"index/$_"} keys %listings);
 for my $dir (@dirs) {
     tree("$root/$dir", %files, 'locked.doit' => script());
     chmod 0, "$root/$dir/locked.doit";
@@ -330,6 +342,8 @@ my $base = ask('GET', '/spell/base/plain.html');
 ok(!CGITest::Server->since(2, 4, 50) # which has CheckBasenameMatch
         || $base->{status} == 300 && $base->{body} =~ /plain\.txt"/);
 ok(status('GET', '/spell/base/dead.html') == 404);
+ok(status('GET', '/spell/narrow/foo.dot') == 404);
+ok(status('GET', '/spell/narrow/foo.doot') == 404);
 
 # --- SSI ---
 tree("$root/ssi",
@@ -376,6 +390,7 @@ ok(status('PROPFIND', '/dav/', @depth) == 403);
 ok(status('PROPFIND', '/dav/') == 403);
 ok(status('PROPFIND', '/dav/', Depth => 'infinity') == 403);
 ok(status('PROPFIND', '/dav/foo.doit', Depth => 0) == 404);
+ok(status('PROPFIND', '/dav/narrow/', @depth) == 403);
 ok(status('PROPFIND', '/dav/plain.txt', @depth) == 207);
 sub copy {
     my ($method, $from, $to) = @_;
@@ -385,6 +400,7 @@ sub copy {
 ok(copy('COPY', '/dav/foo.doit', '/dav-off/stolen.txt') == 404);
 ok(copy('MOVE', '/dav/foo.doit', '/dav-off/stolen.txt') == 404);
 ok(copy('COPY', '/dav/', '/dav-off/all/') == 403);
+ok(copy('COPY', '/dav/narrow/', '/dav-off/all/') == 403);
 ok(copy('MOVE', '/dav/', '/dav-off/all/') == 403 && -e "$root/dav/foo.doit");
 ok(copy('COPY', '/dav/plain.txt', '/dav/foo.doit') >= 400
         && -s "$root/dav/foo.doit" > 20);
