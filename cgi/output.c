@@ -238,6 +238,13 @@ static cgi_outcome_e scan_header(cgi_output_t *out)
                             0, "bad header: %s", error);
         }
         if (header.status == HTTP_EARLY_HINTS) {
+            if ((out->hints += end) > CGI_HEADER_MAX) {
+                return cgi_fail(q, HTTP_INTERNAL_SERVER_ERROR, 0,
+                                "its Early Hints are larger than %d bytes "
+                                "together",
+                                CGI_HEADER_MAX);
+            }
+            cgi_gate_insert(&out->gate, q); /* the client may not take them */
             cgi_output_early_hints(out, &header);
         }
         out->head_len -= end;

@@ -20,6 +20,7 @@ typedef struct cgi_output_t {
     int begun;  /* 1: the header is complete; the body follows */
     char *head; /* collects the header block */
     apr_size_t head_len, head_size, head_scanned;
+    apr_size_t hints; /* bytes of Early Hints so far */
     apr_bucket_brigade *bb;
     apr_off_t pending;     /* bytes in bb */
     apr_off_t length_left; /* of the script's Content-Length; -1: none */

@@ -73,13 +73,21 @@ static int is_hop_by_hop(const char *name, int status)
     return !ap_cstr_casecmpn(name, "Proxy-", 6);
 }
 
+static int merge_field(void *table, const char *name, const char *value)
+{
+    apr_table_mergen(table, name, value);
+    return 1;
+}
+
 /* Fields go where httpd's own handlers put theirs: err_headers_out survives
- * an error page, headers_out does not. */
+ * an error page, headers_out does not. Those of one name are joined at once:
+ * one by one, each would be a copy of all before it. */
 static void apply_fields(cgi_output_t *out, const cgi_header_t *header)
 {
     request_rec *r = out->q->r;
     const apr_array_header_t *array = apr_table_elts(header->fields);
     const apr_table_entry_t *elts = (const apr_table_entry_t *)array->elts;
+    apr_table_t *others = apr_table_make(r->pool, array->nelts);
     int i;
 
     for (i = 0; i < array->nelts; i++) {
@@ -99,9 +107,11 @@ static void apply_fields(cgi_output_t *out, const cgi_header_t *header)
             apr_table_setn(r->headers_out, name, value);
         }
         else {
-            apr_table_mergen(r->err_headers_out, name, value);
+            apr_table_addn(others, name, value);
         }
     }
+    apr_table_compress(others, APR_OVERLAP_TABLES_MERGE);
+    apr_table_do(merge_field, r->err_headers_out, others, NULL);
     if (header->content_type) {
         char *type = apr_pstrdup(r->pool, header->content_type);
 

@@ -2,11 +2,12 @@
 # them as it likes. Counted in the one child of a server of its own.
 use strict;
 use warnings;
+use Socket;
 use Test::More;
 use Time::HiRes qw(time);
 use CGITest;
 use CGITest::HTTP;
-use CGITest::Proc qw(memory_kb);
+use CGITest::Proc qw(memory_kb status_of);
 use CGITest::Server;
 
 my %script = (
@@ -18,6 +19,13 @@ my %script = (
     forbidden => ["#!/bin/sh\nprintf 'X-Sendfile: /etc/passwd\\n\\n'\n"],
     conditional => ["#!/bin/sh\nprintf 'ETag: \"b\"\\n\\ntext'\n"],
     mode => ["#!/bin/sh\n", 0644],
+    fields => ["#!/usr/bin/perl\nprint qq(Content-Type: text/plain\\n),"
+        . " qq(a:1\\n) x 32_000, qq(\\nok);\n"],
+    hints => ["#!/usr/bin/perl\nwhile (1) { print"
+        . " qq(Status: 103\\nLink: </a>; rel=preload\\n\\n) }\n"],
+    slowhints => ["#!/usr/bin/perl\n\$SIG{PIPE} = 'IGNORE';\nsyswrite STDOUT,"
+        . " qq(Status: 103\\nLink: </) . 'a' x 60_000 . qq(>\\n\\n) for 1, 2;"
+        . " sleep 60;\n"],
     good => ["#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ntext'\n"],
 );
 my $own = CGITest::Server->start(prepare => sub {
@@ -32,10 +40,14 @@ MinSpareThreads 1
 MaxSpareThreads 2
 MaxRequestWorkers 2
 MaxKeepAliveRequests 0
+SendBufferSize 8192
 <Directory "@root@/s">
     Options +RunScripts
     Require all granted
     CGISendfile @root@/s
+    <Files "slowhints*">
+        CGITimeout total=2s
+    </Files>
 </Directory>
 Alias /s "@root@/s"
 END
@@ -85,6 +97,35 @@ for (['good', 300, 200], ['nothing', 300, 500], ['badheader', 300, 500],
         "E5 $n times $name: $status");
     cmp_ok(memory() - $before, '<', 700,
         "E7 memory in KB that $n times $name leave behind");
+}
+
+# A script whose header has many fields, or that hints without end, takes no
+# more than some times its size.
+sub peak {
+    my ($most) = sort { $b <=> $a }
+        map { my %s = status_of($_); $s{VmHWM} =~ /(\d+)/ } $own->workers;
+    return $most;
+}
+for (['fields', 200], ['hints', 500]) {
+    my ($name, $status) = @$_;
+    my $before = peak();
+    for my $version ('1.1', '1.0') {
+        my $res = CGITest::HTTP->once($own->where, 'GET', "/s/$name",
+            version => $version);
+        is($res->status, $status, "$name, HTTP/$version: $status");
+    }
+    cmp_ok(peak() - $before, '<', 20_000, "E7 memory in KB for $name");
+}
+# To a client that does not read, the time limit holds.
+{
+    my $mark = $own->mark;
+    socket my $c, PF_INET, SOCK_STREAM, 0 or die "socket: $!";
+    setsockopt $c, SOL_SOCKET, SO_RCVBUF, 2048;
+    connect $c, pack_sockaddr_in($own->{port}, INADDR_LOOPBACK)
+        or die "connect: $!";
+    syswrite $c, "GET /s/slowhints HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    ok($own->log_until($mark, qr/longer than CGITimeout total=/, 20),
+        'hints that the client does not take');
 }
 
 $own->stop;
