@@ -39,6 +39,8 @@
 /* Where poll() passes over small pieces of the body, they are taken after that
  * time; shorter than a wait that would park the request. */
 #define PIECE_WAIT apr_time_from_msec(1)
+/* RequestReadTimeout holds to the second, even if nothing comes at all. */
+#define ASK_WAIT apr_time_from_sec(1)
 /* The status page names the process of a script that has run for so long. */
 #define NAME_AFTER apr_time_from_msec(100)
 /* So many reads empty any pipe, whatever its size. */
@@ -700,6 +702,12 @@ apr_time_t cgi_driver_wants(cgi_driver_t *d, struct pollfd pfd[CGI_ON_MAX],
             ? now
             : 0;
     at[CGI_AT_PIECE] = d->input.patient ? now + PIECE_WAIT : 0;
+    if (!d->input.timed || !waits_for_client(d)) {
+        at[CGI_AT_ASK] = 0;
+    }
+    else if (at[CGI_AT_ASK] <= now) {
+        at[CGI_AT_ASK] = now + ASK_WAIT;
+    }
     at[CGI_AT_TICK] = sends && !d->client.writes           ? now + d->tick
                       : d->client.fd < 0 || d->q.c->master ? now + CLIENT_TICK
                                                            : 0;
@@ -766,12 +774,14 @@ static void step_client(cgi_driver_t *d, const struct pollfd *pfd,
     }
     else if (d->phase == CGI_PHASE_SPOOL) {
         if (d->input.more || d->client.fd < 0 || readable ||
-            cgi_times_due(&d->times, CGI_AT_PIECE, now)) {
+            cgi_times_due(&d->times, CGI_AT_PIECE, now) ||
+            cgi_times_due(&d->times, CGI_AT_ASK, now)) {
             spool(d, now);
         }
     }
     else if ((d->input.state == CGI_INPUT_FROM_CLIENT &&
-              (d->input.more || d->client.fd < 0 || readable)) ||
+              (d->input.more || d->client.fd < 0 || readable ||
+               cgi_times_due(&d->times, CGI_AT_ASK, now))) ||
              (d->input.state == CGI_INPUT_TO_SCRIPT &&
               pfd[CGI_ON_STDIN].revents)) {
         move_input(d, 0, now);

@@ -381,6 +381,17 @@ static int is_error_page(const request_rec *r)
     return 0;
 }
 
+/* RequestReadTimeout: the filter of mod_reqtimeout. */
+static int is_timed(const conn_rec *c)
+{
+    const ap_filter_t *f = c->input_filters;
+
+    while (f && strcmp(f->frec->name, "reqtimeout") != 0) {
+        f = f->next;
+    }
+    return f != NULL;
+}
+
 cgi_outcome_e cgi_input_init(cgi_input_t *in, cgi_request_t *q,
                              cgi_scriptlog_t *log)
 {
@@ -410,6 +421,7 @@ cgi_outcome_e cgi_input_init(cgi_input_t *in, cgi_request_t *q,
                           apr_table_get(r->headers_in, "Content-Length"), NULL,
                           10); /* checked by httpd */
     }
+    in->timed = is_timed(q->c);
     in->bb = apr_brigade_create(r->pool, q->c->bucket_alloc);
     in->fresh_bb = apr_brigade_create(r->pool, q->c->bucket_alloc);
     if (mode == CGI_BODY_UNSET || mode == CGI_BODY_AUTO) {

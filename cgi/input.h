@@ -31,6 +31,8 @@ typedef struct cgi_input_t {
     int eos;        /* 1: the client has sent the whole body */
     int large;      /* 1: the body has filled a pipe */
     int piped;      /* 1: a piece of the body is on its way in a pipe */
+    int timed;      /* 1: a filter has a time for the body, and looks at it
+                       when it is asked only */
     int patient;    /* 1: poll() passes over small pieces of the body */
     int socket;     /* if so, of this one */
     apr_off_t left; /* to come; 0 or less: not known, or to be copied */

@@ -12,6 +12,7 @@
 typedef enum {
     CGI_AT_ONCE,   /* something can go on without any descriptor */
     CGI_AT_PIECE,  /* a small piece of the body is taken */
+    CGI_AT_ASK,    /* httpd's filters are asked for more of the body */
     CGI_AT_TICK,   /* to look at what can't be polled */
     CGI_AT_PLACE,  /* CGILimit: to ask for a place again */
     CGI_AT_START,  /* a launcher must have taken the script */

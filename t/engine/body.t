@@ -395,9 +395,12 @@ for my $way ('/engine-body1000', '/engine-stream1000', '/engine-spool1000') {
 }
 
 # Servers of their own: times and disks that nobody else may have.
-{
-    my $own = CGITest::Server->start(modules => ['reqtimeout'],
-        conf => "Timeout 2\nRequestReadTimeout header=0 body=0\n"
+for (['Timeout', "Timeout 2\nRequestReadTimeout header=0 body=0\n"],
+    ['RequestReadTimeout', "Timeout 60\nRequestReadTimeout body=2,MinRate=500\n"],
+    ['RequestReadTimeout, parked',
+        "Timeout 60\nRequestReadTimeout body=2\nCGIPark 100ms\n"]) {
+    my ($which, $conf) = @$_;
+    my $own = CGITest::Server->start(modules => ['reqtimeout'], conf => $conf
             . "<Location /engine-none>\nCGIRequestBody stream\n</Location>");
     my @results = parallel(map {
         my $path = $_;
@@ -407,16 +410,19 @@ for my $way ('/engine-body1000', '/engine-stream1000', '/engine-spool1000') {
             $c->send($c->format_request('POST', "$path/count?$tag",
                 headers => ['Content-Length' => 10]) . 'abc');
             my $res;
-            my $intime = within(10, sub { $c->response }, \$res);
+            my $intime = within(20, sub { $c->response }, \$res);
             return [$path, $res->status, $intime, gone($tag, 4)];
         }
     } '/engine', '/engine-spool', '/engine-none');
     for (@results) {
         my ($path, $status, $intime, $gone) = @$_;
         is($status, 408, "B7 $path: a client that stalls gets 408");
-        ok($intime, "B7 $path: after Timeout");
+        ok($intime, "B7 $path: after $which");
         ok($gone, "B7 $path: and the script is ended");
     }
+    $own->stop;
+}
+{
     # A slow client is not the script's fault: first= and idle= wait for it.
     my ($r) = parallel(sub {
         my $c = CGITest::HTTP->new(%{where()});
@@ -427,7 +433,6 @@ for my $way ('/engine-body1000', '/engine-stream1000', '/engine-spool1000') {
         return text_of($c->response);
     });
     like($r, qr/^200 size=6 /, 'B7 first=3s does not count the client\'s time');
-    $own->stop;
 }
 {
     # No space for the file: httpd may write so many blocks only.
