@@ -326,7 +326,10 @@ static void end_response(cgi_driver_t *d, apr_time_t now)
         d->status = d->output.status;
         d->phase = CGI_PHASE_DONE;
     }
-    else if (goes_on(d, cgi_output_end(&d->output))) {
+    else if (goes_on(d, cgi_output_end(&d->output)) &&
+             /* httpd reads a body to its end before it sends what it has */
+             (!d->input.bb || d->input.eos ||
+              goes_on(d, cgi_output_hurry(&d->output)))) {
         d->phase = cgi_output_is_clear(&d->output) ? CGI_PHASE_LINGER
                                                    : CGI_PHASE_SEND;
         d->taken = now;

@@ -394,6 +394,23 @@ for my $way ('/engine-body1000', '/engine-stream1000', '/engine-spool1000') {
     }
 }
 
+# A script that has ended without its body is heard before the body is there.
+{
+    my $c = CGITest::HTTP->new(%{where()});
+    my $path = '/engine/emit?' . escape("Content-Type: text/x\n\nearly");
+    $c->send($c->format_request('POST', $path,
+        headers => ['Content-Length' => 1000]) . 'ab');
+    my $res;
+    my $intime = within(15, sub { $c->response }, \$res);
+    is($res->status . ' ' . $res->body, '200 early',
+        'B1 an answer before the body');
+    ok($intime, 'B1 at once');
+    $c->send('x' x 998);
+    $c->send($c->format_request('GET', $path));
+    is($c->response->body, 'early', 'B1 and the next request after the body');
+    $c->close;
+}
+
 # Servers of their own: times and disks that nobody else may have.
 for (['Timeout', "Timeout 2\nRequestReadTimeout header=0 body=0\n"],
     ['RequestReadTimeout', "Timeout 60\nRequestReadTimeout body=2,MinRate=500\n"],
