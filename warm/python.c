@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -162,6 +163,7 @@ static PyObject *suffixes; /* list: those of files that are modules */
 static PyObject *loaded;   /* copy of sys.modules before any script */
 static PyObject *io, *atexit_module, *gc, *zipimporter, *source_loader;
 static PyObject *time_module, *main_thread;
+static PyObject *own_process;     /* multiprocessing's, or NULL */
 static PyObject *environments[2]; /* posix.environ, os.environ's own */
 static PyObject *buffers[3];      /* below sys.stdin, stdout and stderr */
 static int is_prepared[3];        /* 1: those are right for what is usual */
@@ -438,7 +440,7 @@ static void register_hooks(void)
 static const char *load(const char *const *modules)
 {
     PyObject *names = PyDict_New(), *list = PyList_New(0), *name;
-    PyObject *found = NULL, *mapping, *threading;
+    PyObject *found = NULL, *mapping, *threading, *process;
 
     for (; *modules; modules++) {
         name = PyUnicode_DecodeFSDefault(*modules);
@@ -483,6 +485,9 @@ static const char *load(const char *const *modules)
     threading = PyDict_GetItemString(loaded, "threading");
     main_thread =
         threading ? PyObject_CallMethod(threading, "main_thread", NULL) : NULL;
+    process = PyDict_GetItemString(loaded, "multiprocessing.process");
+    own_process =
+        process ? PyObject_CallMethod(process, "current_process", NULL) : NULL;
     return PyErr_Occurred() ? what_failed() : NULL;
 }
 
@@ -812,12 +817,20 @@ static zone_t read_zone(void)
 /* What a module has remembered of the launcher's process. */
 static void update_modules(void)
 {
-    PyObject *number;
+    PyObject *number, *key;
     const zone_t now = read_zone();
+    char secret[32];
 
     if (memcmp(&now, &zone, sizeof(zone))) {
         zone = now;
         Py_XDECREF(PyObject_CallMethod(time_module, "tzset", NULL));
+    }
+    if (own_process && getrandom(secret, sizeof(secret), 0) ==
+                           sizeof(secret)) { /* of multiprocessing */
+        key = PyBytes_FromStringAndSize(secret, sizeof(secret));
+        must(key != NULL);
+        (void)PyObject_SetAttrString(own_process, "authkey", key);
+        Py_DECREF(key);
     }
     if (main_thread) { /* Thread._set_native_id() */
         number = PyLong_FromUnsignedLong(PyThread_get_thread_native_id());
@@ -1162,6 +1175,23 @@ static int exit_code(void)
     return result;
 }
 
+/* flush_io(): at the end of the main program, before anything is said of it.
+ */
+static void flush_main(void)
+{
+    PyObject *type, *value, *traceback, *stream, *result;
+    int i;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    for (i = 2; i > 0; i--) {
+        stream = PySys_GetObject(streams[i]);
+        result = stream ? PyObject_CallMethod(stream, "flush", NULL) : NULL;
+        Py_XDECREF(result);
+        PyErr_Clear();
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
 /* The one of the start is frozen: the collector would not look into it. */
 static PyObject *new_main(void)
 {
@@ -1217,6 +1247,7 @@ static void run(const char *file)
     names = prepare_main(path);
     result = PyRun_FileExFlags(source, file, Py_file_input, names, names, 1,
                                &flags);
+    flush_main();
     Py_DECREF(path);
     if (!result && PyErr_ExceptionMatches(PyExc_SystemExit)) {
         status = exit_code();
