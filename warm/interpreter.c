@@ -54,7 +54,8 @@ static void (*serve_all)(void);
 static jmp_buf begin; /* of a script, in host_serve() */
 static cgi_warm_script_t script;
 static struct prctl_mm_map layout; /* of this process; start_code 0: unknown */
-static int fds_before; /* descriptors before the modules were loaded */
+/* Descriptors, shared memory before the modules were loaded. */
+static int fds_before, shared_before;
 static char refusal[200];
 
 /* A file of the interpreter's, as it was when it was loaded. */
@@ -82,6 +83,25 @@ static int count_entries(const char *path)
         n++;
     }
     closedir(dir);
+    return n;
+}
+
+/* Pieces of memory that processes share, and write to. */
+static int count_shared(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char *line = NULL, permissions[8];
+    size_t size = 0;
+    int n = 0;
+
+    while (maps && getline(&line, &size, maps) > 0) {
+        n += sscanf(line, "%*x-%*x %7s", permissions) == 1 &&
+             permissions[1] == 'w' && permissions[3] == 's';
+    }
+    free(line);
+    if (maps) {
+        fclose(maps);
+    }
     return n;
 }
 
@@ -179,6 +199,12 @@ static const cgi_warm_script_t *host_serve(void)
                  "a module has started a thread when it was loaded");
         return NULL;
     }
+    if (count_shared() > shared_before) {
+        snprintf(refusal, sizeof(refusal),
+                 "a module has made memory, or a lock, that all scripts "
+                 "would share");
+        return NULL;
+    }
     alarm(0);
     (void)signal(SIGALRM, SIG_DFL);
     read_layout();
@@ -271,6 +297,7 @@ const char *launcher_warm_enter(const launcher_warm_t *warm,
         return "that program is not there";
     }
     fds_before = count_entries("/proc/self/fd");
+    shared_before = count_shared();
     align_heap();
     alarm(ENTER_MAX);
     object = dlopen(warm->plugin, RTLD_NOW | RTLD_GLOBAL);

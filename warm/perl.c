@@ -18,6 +18,9 @@
 #include <XSUB.h>
 #include <perliol.h>
 
+#include <dlfcn.h>
+#include <link.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -59,13 +62,19 @@ static const char preload_source[] =
     "        'CORE::GLOBAL' => $global, 'a special variable' => $special,\n"
     "        'the working directory' => join(' ', (stat '.')[0, 1]));\n"
     "}\n"
+    "sub open_files {\n"
+    "    opendir my $dir, '/proc/self/fd' or return 0;\n"
+    "    return scalar(my @names = readdir $dir);\n"
+    "}\n"
     "sub try {\n"
     "    my ($file) = @_;\n"
     "    my %before = state();\n"
     "    my $warned = '';\n"
     "    my $handler = sub { $warned .= $_[0] };\n"
     "    local $SIG{__WARN__} = $handler;\n"
+    "    my $open = open_files();\n"
     "    eval { require $file; 1 } or return \"!$@\";\n"
+    "    return 'keeps a file open' if $open < open_files();\n"
     "    my %after = state();\n"
     "    $after{'%SIG'} = '' if $SIG{__WARN__} != $handler;\n"
     "    for (sort keys %before) {\n"
@@ -128,8 +137,9 @@ static const cgi_warm_host_t *host;
 static const cgi_warm_script_t *script; /* NULL in the launcher */
 static int boot_fd;
 static const char *failure = "its modules end the process";
-static int warns_with_w; /* some loaded module does */
-static HV *loaded;       /* key of %INC => file, while no script asked */
+static int warns_with_w;       /* some loaded module does */
+static HV *loaded;             /* key of %INC => file, while no script asked */
+static PerlInterpreter *owner; /* of loaded */
 static Perl_ppaddr_t real_require;
 static SV *loaded_arenas; /* of values, as the launcher has them */
 static thrhook_proc_t real_threadhook;
@@ -246,28 +256,69 @@ static int load(pTHX)
 /* ---- require: the module that is loaded, or one that the script means ----
  */
 
-/* Symbol::delete_package(), without the packages below it. */
-static void forget(pTHX_ const char *key)
+static struct link_map *last_library; /* of the launcher's */
+
+static struct link_map *find_last_library(void)
 {
-    char package[PATH_MAX], *name;
-    const char *from = key;
-    size_t n = 0;
-    HV *stash, *inc = get_hv("INC", GV_ADD);
+    struct link_map *map = NULL;
+
+    if (dlinfo(dlopen(NULL, RTLD_LAZY), RTLD_DI_LINKMAP, &map)) {
+        return NULL;
+    }
+    while (map->l_next) {
+        map = map->l_next;
+    }
+    return map;
+}
+
+/* A library that the script has loaded may have put its subs into packages
+ * whose own modules are still to come, as that of List::Util does. */
+static int is_of_script(SV *symbol)
+{
+    CV *cv = isGV(symbol) ? GvCV((GV *)symbol) : NULL;
+    struct link_map *map = last_library, *own = NULL;
+    Dl_info info;
+
+    if (!cv || !CvISXSUB(cv) || !map ||
+        !dladdr1((const void *)(uintptr_t)CvXSUB(cv), &info, (void **)&own,
+                 RTLD_DL_LINKMAP)) {
+        return 0;
+    }
+    while (map && map != own) {
+        map = map->l_next;
+    }
+    return map && map != last_library;
+}
+
+/* "A::B" becomes "A/B", in place. */
+static void to_path(char *name)
+{
+    char *to = name;
+
+    for (; *name; name++) {
+        if (name[0] == ':' && name[1] == ':') {
+            *to++ = '/';
+            name++;
+        }
+        else {
+            *to++ = *name;
+        }
+    }
+    *to = '\0';
+}
+
+/* Symbol::delete_package(); packages below it that have files of their own
+ * stay. */
+static void forget_package(pTHX_ const char *package)
+{
+    HV *stash = gv_stashpv(package, 0), *inc = get_hv("INC", GV_ADD);
+    SV *sv, *file;
     AV *names;
     HE *entry;
+    char *name;
+    STRLEN length;
 
-    for (; *from && n + 3 < sizeof(package); from++) {
-        if (*from == '/') {
-            package[n++] = ':';
-        }
-        package[n++] = *from == '/' ? ':' : *from;
-    }
-    package[n] = '\0';
-    if (n > 3 && !strcmp(package + n - 3, ".pm")) {
-        package[n - 3] = '\0';
-    }
-    (void)hv_delete(inc, key, (I32)strlen(key), G_DISCARD);
-    if (!(stash = gv_stashpv(package, 0))) {
+    if (!stash) {
         return;
     }
     names = newAV();
@@ -276,10 +327,21 @@ static void forget(pTHX_ const char *key)
         av_push(names, SvREFCNT_inc(hv_iterkeysv(entry)));
     }
     while (av_top_index(names) >= 0) {
-        SV *sv = av_pop(names);
-
-        name = SvPV_nolen(sv);
-        if (strlen(name) < 2 || strcmp(name + strlen(name) - 2, "::")) {
+        sv = av_pop(names);
+        name = SvPV(sv, length);
+        if (length > 2 && !strcmp(name + length - 2, "::")) {
+            sv_setsv(sv, sv_2mortal(newSVpvf("%s::%.*s", package,
+                                             (int)length - 2, name)));
+            file = newSVpvf("%s.pm", SvPV_nolen(sv));
+            to_path(SvPVX(file));
+            SvCUR_set(file, strlen(SvPVX(file)));
+            if (!hv_exists_ent(inc, file, 0)) {
+                forget_package(aTHX_ SvPV_nolen(sv));
+            }
+            SvREFCNT_dec(file);
+        }
+        else if ((entry = hv_fetch_ent(stash, sv, 0, 0)) &&
+                 !is_of_script(HeVAL(entry))) {
             (void)hv_delete_ent(stash, sv, G_DISCARD, 0);
         }
         SvREFCNT_dec(sv);
@@ -288,26 +350,86 @@ static void forget(pTHX_ const char *key)
     mro_method_changed_in(stash);
 }
 
-/* Would a search find the file that is loaded? */
+static void forget(pTHX_ const char *key)
+{
+    SV *package = newSVpvs("");
+    const char *from = key;
+
+    (void)hv_delete(get_hv("INC", GV_ADD), key, (I32)strlen(key), G_DISCARD);
+    for (; *from && strcmp(from, ".pm"); from++) {
+        sv_catpvn(package, *from == '/' ? "::" : from, *from == '/' ? 2 : 1);
+    }
+    forget_package(aTHX_ SvPV_nolen(package));
+    SvREFCNT_dec(package);
+}
+
+/* Ask a hook in @INC as pp_require() does. One that has the module is asked
+ * again, by that. */
+static int is_found_by(pTHX_ SV *hook, const char *key)
+{
+    SV *loader = hook;
+    int n, i, found = 0;
+    dSP;
+
+    if (SvTYPE(SvRV(hook)) == SVt_PVAV && !sv_isobject(hook)) {
+        loader = *av_fetch((AV *)SvRV(hook), 0, 1);
+    }
+    ENTER;
+    SAVETMPS;
+    PUSHMARK(SP);
+    XPUSHs(hook);
+    mXPUSHs(newSVpv(key, 0));
+    PUTBACK;
+    n = (int)(sv_isobject(loader) ? call_method("INC", G_LIST)
+                                  : call_sv(loader, G_LIST));
+    SPAGAIN;
+    for (i = 0; i < n; i++) {
+        found |= SvROK(SP[-i]) || isGV_with_GP(SP[-i]);
+    }
+    SP -= n;
+    PUTBACK;
+    FREETMPS;
+    LEAVE;
+    return found;
+}
+
+/* Would a search find the file that is loaded? It may have another name now,
+ * of which %INC tells. */
 static int is_found(pTHX_ const char *key, const char *file)
 {
     AV *inc = get_av("INC", GV_ADD);
     char path[PATH_MAX];
-    struct stat st;
+    struct stat st, own;
+    const char *name;
+    STRLEN length;
     SSize_t i;
     SV **dir;
 
     for (i = 0; i <= av_top_index(inc); i++) {
         dir = av_fetch(inc, i, 0);
-        if (!dir || SvROK(*dir)) {
+        if (!dir) {
             continue;
         }
-        snprintf(path, sizeof(path), "%s/%s", SvPV_nolen(*dir), key);
+        if (SvROK(*dir)) {
+            if (is_found_by(aTHX_ * dir, key)) {
+                return 0;
+            }
+            continue;
+        }
+        name = SvPV(*dir, length);
+        snprintf(path, sizeof(path), "%s%s%s", name,
+                 length && name[length - 1] == '/' ? "" : "/", key);
         if (!strcmp(path, file)) {
             return 1;
         }
         if (!stat(path, &st) && S_ISREG(st.st_mode)) {
-            return 0;
+            if (stat(file, &own) || own.st_dev != st.st_dev ||
+                own.st_ino != st.st_ino) {
+                return 0;
+            }
+            (void)hv_store(get_hv("INC", GV_ADD), key, (I32)strlen(key),
+                           newSVpv(path, 0), 0);
+            return 1;
         }
     }
     return 1; /* as @INC once was */
@@ -317,12 +439,15 @@ static OP *require_own(pTHX)
 {
     dSP;
     SV *name = TOPs, *file;
+    dSAVE_ERRNO;
 
-    if (SvPOK(name) && !SvVSTRING_mg(name) &&
+    /* A thread has a copy of all modules, and no part in this. */
+    if (PERL_GET_THX == owner && SvPOK(name) && !SvVSTRING_mg(name) &&
         (file = hv_delete(loaded, SvPV_nolen(name), (I32)SvCUR(name), 0)) &&
         !is_found(aTHX_ SvPV_nolen(name), SvPV_nolen(file))) {
         forget(aTHX_ SvPV_nolen(name));
     }
+    RESTORE_ERRNO;
     return real_require(aTHX);
 }
 
@@ -341,6 +466,8 @@ static void note_loaded(pTHX)
             host->loaded(SvPV_nolen(file));
         }
     }
+    owner = PERL_GET_THX;
+    last_library = find_last_library();
     real_require = PL_ppaddr[OP_REQUIRE];
     PL_ppaddr[OP_REQUIRE] = require_own;
 }
@@ -738,8 +865,8 @@ static void become(pTHX)
 /* What each script's process would free: each piece is a page to copy. */
 static void free_early(pTHX)
 {
-    static const char *const done[] = {"state", "try",   "probe",
-                                       "load",  "leave", NULL};
+    static const char *const done[] = {"state", "open_files", "try", "probe",
+                                       "load",  "leave",      NULL};
     HV *own = gv_stashpv(OWN, 0);
     int i;
 

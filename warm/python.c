@@ -1019,6 +1019,25 @@ static void forget_entries(PyObject *dict)
     }
 }
 
+/* Of what is left in cycles, python has nothing to say any more: it has
+ * cleared sys, too. */
+static void collect_silently(void)
+{
+    PyObject *kept[3];
+    int i;
+
+    for (i = 1; i < 3; i++) {
+        kept[i] = PySys_GetObject(streams[i]);
+        Py_XINCREF(kept[i]);
+        PySys_SetObject(streams[i], Py_None);
+    }
+    PyGC_Collect();
+    for (i = 1; i < 3; i++) {
+        PySys_SetObject(streams[i], kept[i]);
+        Py_XDECREF(kept[i]);
+    }
+}
+
 /* finalize_modules(), for those that are the script's. Objects of the others
  * would only be written to, page by page. */
 static void clear_modules(void)
@@ -1073,7 +1092,7 @@ static void clear_modules(void)
             Py_DECREF(module);
         }
     }
-    PyGC_Collect();
+    collect_silently();
 }
 
 static int is_standard(const PyObject *object)

@@ -23,9 +23,9 @@ my %module = (
     Watched => "package Watched; sub value { 1 } 1;",
     Noisy => "package Noisy; sub name { 1 } sub name { 'noisy' } 1;",
 );
-my @loaded = (['dies', 'Dies'], ['ends', 'Ends'], ['keeps', 'Keeps'],
+my @loaded = (['dies', 'Dies'], ['ends', 'Ends'],
     ['name', 'no/name'], ['watch', 'Watched watch=on'],
-    ['left', 'Handler Finds Prints Warns Noisy']);
+    ['left', 'Handler Finds Keeps Prints Warns Noisy']);
 my $how = q(print "Content-Type: text/plain\n\n", readlink '/proc/self/exe';);
 
 my $conf = "LogLevel runscripts:trace1\n"
@@ -34,6 +34,13 @@ $conf .= "CGIWarm \@root\@/$_->[0]/perl $_->[1]\n" for @loaded;
 my %changes = (wrapper => 'sys.stdout', handler => 'the handler of a signal',
     setter => 'os.environ');
 $conf .= "CGIWarm \@root\@/v/bin/python3 watched hooked watch=on @{[sort keys %changes]}\n"
+    if -e "$build/cgi-warm-python.so";
+# modules of Python of which not even one can be loaded
+my %refused = (
+    keeps => ["f = open('/etc/passwd')\n", qr/a module keeps a file open/],
+    shares => ["import mmap\nm = mmap.mmap(-1, 100)\n", qr/a module has made memory, or a lock,/],
+);
+$conf .= join '', map { "CGIWarm \@root\@/$_/bin/python3 $_\n" } sort keys %refused
     if -e "$build/cgi-warm-python.so";
 my $s = CGITest::Server->start(conf => $conf, prepare => sub {
     my ($server) = @_;
@@ -75,8 +82,17 @@ my $s = CGITest::Server->start(conf => $conf, prepare => sub {
         . "hooked.register('3')\nhooked.seen.clear(); pid = os.fork()\n"
         . "if not pid: logging.warning('free'); print('child', *hooked.seen, flush=True); os._exit(0)\n"
         . "os.waitpid(pid, 0); print('parent', *hooked.seen, end='')\n", 0755);
-    mkdir "$root/v/bin";
-    symlink '/usr/bin/python3', "$root/v/bin/python3";
+    for my $name (keys %refused) {
+        $server->file("$name/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3\n");
+        $server->file(s{/usr}{$name}r . "/site-packages/$name.py", $refused{$name}[0])
+            for glob '/usr/lib/python3.*';
+        $server->file("htdocs/s/$name.doit", "#!$root/$name/bin/python3\nimport $name, os\n"
+            . "print('Content-Type: text/plain\\n')\nprint(os.readlink('/proc/self/exe'))\n", 0755);
+    }
+    for my $name ('v', keys %refused) {
+        mkdir "$root/$name/bin";
+        symlink '/usr/bin/python3', "$root/$name/bin/python3";
+    }
     $server->file('htdocs/s/watchpy.doit', "#!$root/v/bin/python3\nimport os, watched\n"
         . "print('Content-Type: text/plain\\n')\n"
         . "print(os.readlink('/proc/self/exe'), watched.value, end='')\n", 0755);
@@ -90,7 +106,6 @@ sub body { CGITest::HTTP->once($s->where, 'GET', "/s/$_[0]")->body }
 
 for (['dies', qr/can't be loaded: Dies: in the module;/],
     ['ends', qr/can't be loaded: Ends: it ends the process;/],
-    ['keeps', qr/a module keeps a file open/],
     ['name', qr{no module has the name no/name;}]) {
     my ($name, $line) = @$_;
     my $program = quotemeta "$root/$name/perl";
@@ -99,7 +114,8 @@ for (['dies', qr/can't be loaded: Dies: in the module;/],
     like(body($name), qr{/perl$}, 'and scripts run without');
 }
 ok(wait_until(60, sub { body('left') =~ /cgi-warm$/ }), 'the others are loaded');
-for (['Handler', 'changes %SIG'], ['Finds', 'changes @INC'], ['Prints', 'prints'],
+for (['Handler', 'changes %SIG'], ['Finds', 'changes @INC'],
+    ['Keeps', 'keeps a file open'], ['Prints', 'prints'],
     ['Warns', 'warns']) {
     like($s->error_log, qr/cgi-warm: $_->[0] is left to the scripts that load it: it \Q$_->[1]\E$/m,
         "$_->[0] is left to scripts");
@@ -113,6 +129,12 @@ like($s->error_log, qr/w\.doit: not run warm: it has -w, and a loaded module war
 
 my $python = -e "$build/cgi-warm-python.so";
 if ($python) {
+    for my $name (sort keys %refused) {
+        my $program = quotemeta "$root/$name/bin/python3";
+        ok(wait_until(60, sub { $s->error_log =~ /CGIWarm $program: [^\n]*$refused{$name}[1]/ }),
+            "$name: the log says why it is not loaded") or diag $s->error_log;
+        like(body($name), qr{/python[\d.]+$}, 'and scripts run without');
+    }
     ok(wait_until(60, sub { body('wrapped') =~ /cgi-warm$/m }),
         'Python: modules that change what all scripts have') or diag $s->error_log;
     like($s->error_log, qr/cgi-warm: $_ is left to the scripts that load it: it changes $changes{$_}$/m,

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use Test::More;
 use CGITest;
+use CGITest::HTTP;
 use CGITest::Server;
 use Warm;
 
@@ -29,11 +30,18 @@ $_->{text} =~ s/python3\.11/$versioned/ for @cases;
 my $ready = {name => 'ready', file => {}, text => "#!/usr/bin/python3\n"
     . qq(import os\nprint("Content-Type: text/plain\\n")\n)
     . "print(os.readlink('/proc/self/exe'))\n"};
+my $secret = {name => 'secret', file => {}, text => <<'END'};
+#!/usr/bin/python3
+import multiprocessing, os
+print("Content-Type: text/plain\n")
+print(os.readlink('/proc/self/exe'),
+      multiprocessing.current_process().authkey.hex(), end='')
+END
 my $s = start_three(
     'CGIWarm python3 json html datetime sqlite3 email.message http.cookies logging '
     . "$old\nCGIWarm python3 threading random tempfile subprocess uuid "
     . "multiprocessing asyncio concurrent.futures inspect $ctypes resource secrets",
-    [$ready, @cases], sub {
+    [$ready, $secret, @cases], sub {
         my ($server) = @_;
         my $dir = $server->root . '/htdocs/s';
         rename "$dir/path_link/run.doit", "$dir/path_link/real.py" or die;
@@ -50,4 +58,8 @@ END
     });
 cmp_ok(scalar(@cases), '>=', 60, 'enough cases');
 compare_all($s, @cases);
+my ($one, $other) = map { CGITest::HTTP->once(
+    {host => '127.0.0.1', port => $s->port(2)}, 'GET', '/s/secret/run')->body } 1, 2;
+like($one, qr{^\S*cgi-warm [0-9a-f]{64}$}, 'a secret of multiprocessing');
+isnt($one, $other, 'which no other script has');
 done_testing();
