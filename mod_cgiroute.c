@@ -408,6 +408,23 @@ static int explain_rest(request_rec *r)
                                             : "not there"));
 }
 
+/* "SetHandler default-handler" in the route's section means the file itself.
+ */
+static int shows_file(request_rec *r, const cgiroute_choice_t *choice)
+{
+    const core_dir_config *core =
+        choice->route->section
+            ? ap_get_core_module_config(choice->route->section)
+            : NULL;
+    const char *own = core ? core->handler : NULL, *error = NULL;
+
+    if (core && core->expr_handler) {
+        own = ap_expr_str_exec(r, core->expr_handler, &error);
+    }
+    return choice->is_file ||
+           (!error && own && !strcmp(own, "default-handler"));
+}
+
 /* Right before core serves a file as it is, whatever led to it: MultiViews, an
  * Alias, a name that no expression has. */
 static int keep_source(request_rec *r)
@@ -415,7 +432,7 @@ static int keep_source(request_rec *r)
     const cgiroute_choice_t *choice = config_of(r)->choice;
     const cgiroute_t *route;
 
-    if (choice && !choice->is_file && r->method_number != M_OPTIONS) {
+    if (choice && !shows_file(r, choice) && r->method_number != M_OPTIONS) {
         return fail(r, HTTP_INTERNAL_SERVER_ERROR,
                     apr_psprintf(r->pool,
                                  "not served as a text, since a route has it; "

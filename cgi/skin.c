@@ -39,6 +39,8 @@ CGI_EXEC_USE_LOG;
 #define FILE_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 /* A larger template is an accident. */
 #define FILE_MAX (1024 * 1024)
+/* Pieces that are smaller are put together. */
+#define PACK_MAX 1024
 /* Of a response, so much is looked at. */
 #define LOOK_MAX 8192
 
@@ -372,7 +374,7 @@ static apr_status_t collect(ap_filter_t *f, apr_bucket_brigade *bb, int *all)
     while (!APR_BRIGADE_EMPTY(bb) && ctx->looked < LOOK_MAX) {
         apr_bucket *b = APR_BRIGADE_FIRST(bb);
         const char *data;
-        apr_size_t len;
+        apr_size_t whole, len;
 
         if (APR_BUCKET_IS_EOS(b) || AP_BUCKET_IS_ERROR(b)) {
             *all = 1;
@@ -383,13 +385,22 @@ static apr_status_t collect(ap_filter_t *f, apr_bucket_brigade *bb, int *all)
             continue;
         }
         if (!APR_BUCKET_IS_METADATA(b)) {
-            rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+            rv = apr_bucket_read(b, &data, &whole, APR_BLOCK_READ);
             if (rv != APR_SUCCESS) {
                 return rv;
             }
-            len = len < LOOK_MAX - ctx->looked ? len : LOOK_MAX - ctx->looked;
+            len = whole < LOOK_MAX - ctx->looked ? whole
+                                                 : LOOK_MAX - ctx->looked;
             memcpy(ctx->look + ctx->looked, data, len);
             ctx->looked += len;
+            if (whole < PACK_MAX) { /* its buffer may be much larger */
+                rv = apr_brigade_write(ctx->held, NULL, NULL, data, whole);
+                if (rv != APR_SUCCESS) {
+                    return rv;
+                }
+                apr_bucket_delete(b);
+                continue;
+            }
         }
         if ((rv = apr_bucket_setaside(b, f->r->pool)) != APR_SUCCESS &&
             rv != APR_ENOTIMPL) {

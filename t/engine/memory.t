@@ -26,12 +26,16 @@ my %script = (
     slowhints => ["#!/usr/bin/perl\n\$SIG{PIPE} = 'IGNORE';\nsyswrite STDOUT,"
         . " qq(Status: 103\\nLink: </) . 'a' x 60_000 . qq(>\\n\\n) for 1, 2;"
         . " sleep 60;\n"],
+    pieces => ["#!/usr/bin/perl\nsyswrite STDOUT, qq(Content-Type: text/html\\n\\n<!--);"
+        . " for (1 .. 4_000) { syswrite STDOUT, 'x'; select undef, undef, undef, 0.0002 }"
+        . " syswrite STDOUT, '--><p>end</p>';\n"],
     good => ["#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ntext'\n"],
 );
 my $own = CGITest::Server->start(prepare => sub {
     my ($server) = @_;
     $server->file("s/$_.doit", $script{$_}[0], $script{$_}[1] || 0755)
         for keys %script;
+    $server->file('a.skin', "{\$<content>}\n");
 }, conf => <<'END');
 StartServers 1
 ServerLimit 1
@@ -45,6 +49,9 @@ SendBufferSize 8192
     Options +RunScripts
     Require all granted
     CGISendfile @root@/s
+    <Files "pieces*">
+        CGISkin "@root@/a.skin"
+    </Files>
     <Files "slowhints*">
         CGITimeout total=2s
     </Files>
@@ -106,7 +113,7 @@ sub peak {
         map { my %s = status_of($_); $s{VmHWM} =~ /(\d+)/ } $own->workers;
     return $most;
 }
-for (['fields', 200], ['hints', 500]) {
+for (['pieces', 200], ['fields', 200], ['hints', 500]) {
     my ($name, $status) = @$_;
     my $before = peak();
     for my $version ('1.1', '1.0') {

@@ -59,7 +59,9 @@ HttpProtocolOptions Unsafe
         SetHandler "of-a-module-that-is-not-there"
     </CGIRoute>
     <CGIRoute "^/plain-lost/([a-z]+)" "\1.cgi" dir="@TREE@">
-        SetHandler default-handler
+        <If "true">
+            SetHandler default-handler
+        </If>
     </CGIRoute>
     CGIRoute "^/ext(/.*)$" "\1" dir="@TREE@/ext" static=on
     <CGIRoute "^/([^/]+\.sh)(.*)$" "\1" dir="@TREE@" pathinfo=\2>
