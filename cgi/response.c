@@ -109,6 +109,9 @@ static void apply_fields(cgi_output_t *out, const cgi_header_t *header)
         else {
             apr_table_addn(others, name, value);
         }
+        if (!ap_cstr_casecmp(name, "Upgrade")) { /* RFC 9110, 7.8 */
+            apr_table_setn(r->headers_out, "Connection", "Upgrade");
+        }
     }
     apr_table_compress(others, APR_OVERLAP_TABLES_MERGE);
     apr_table_do(merge_field, r->err_headers_out, others, NULL);

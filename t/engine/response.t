@@ -380,8 +380,11 @@ for (
         }
         is($res->header('X-Other'), 1, 'another field is');
     }
-    is($ask->('Status: 426 Upgrade')->header('Upgrade'), 'strange/1',
+    my $res = $ask->('Status: 426 Upgrade');
+    is($res->header('Upgrade'), 'strange/1',
         '426 needs Upgrade; and the connection went on');
+    like(join(', ', $res->header('Connection')), qr/\bUpgrade\b/,
+        'which the connection is told of');
 }
 
 # ---- streaming
