@@ -584,8 +584,11 @@ void launcher_tend_claim(pid_t pid, int fds[CGI_FD_MAX])
     }
     else {
         entry = launcher_table_claim(pid, worker);
-        if (!entry || !launcher_table_is_alive(entry) ||
-            !(script = launcher_tend_new(entry, 1))) {
+        if (entry && !launcher_table_is_alive(entry)) {
+            clear_entry(entry, pid);
+            entry = NULL;
+        }
+        if (!entry || !(script = launcher_tend_new(entry, 1))) {
             launcher_note(fds[CGI_FD_CONTROL], CGI_NOTE_EXITED,
                           CGI_STATUS_UNKNOWN, 0);
             return;
