@@ -770,21 +770,19 @@ static void step_client(cgi_driver_t *d, const struct pollfd *pfd,
                         apr_time_t now)
 {
     int client = pfd[CGI_ON_CLIENT].revents;
-    int readable = client & ~POLLOUT;
+    int asks = d->input.more || d->client.fd < 0 || client & ~POLLOUT ||
+               cgi_times_due(&d->times, CGI_AT_PIECE, now) ||
+               cgi_times_due(&d->times, CGI_AT_ASK, now);
 
     if (client & (POLLERR | POLLHUP)) {
         (void)goes_on(d, CGI_LEFT);
     }
     else if (d->phase == CGI_PHASE_SPOOL) {
-        if (d->input.more || d->client.fd < 0 || readable ||
-            cgi_times_due(&d->times, CGI_AT_PIECE, now) ||
-            cgi_times_due(&d->times, CGI_AT_ASK, now)) {
+        if (asks) {
             spool(d, now);
         }
     }
-    else if ((d->input.state == CGI_INPUT_FROM_CLIENT &&
-              (d->input.more || d->client.fd < 0 || readable ||
-               cgi_times_due(&d->times, CGI_AT_ASK, now))) ||
+    else if ((d->input.state == CGI_INPUT_FROM_CLIENT && asks) ||
              (d->input.state == CGI_INPUT_TO_SCRIPT &&
               pfd[CGI_ON_STDIN].revents)) {
         move_input(d, 0, now);

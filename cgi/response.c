@@ -109,12 +109,13 @@ static void apply_fields(cgi_output_t *out, const cgi_header_t *header)
         else {
             apr_table_addn(others, name, value);
         }
-        if (!ap_cstr_casecmp(name, "Upgrade")) { /* RFC 9110, 7.8 */
-            apr_table_setn(r->headers_out, "Connection", "Upgrade");
-        }
     }
     apr_table_compress(others, APR_OVERLAP_TABLES_MERGE);
     apr_table_do(merge_field, r->err_headers_out, others, NULL);
+    if (header->status == HTTP_UPGRADE_REQUIRED &&
+        apr_table_get(header->fields, "Upgrade")) { /* RFC 9110, 7.8 */
+        apr_table_setn(r->headers_out, "Connection", "Upgrade");
+    }
     if (header->content_type) {
         char *type = apr_pstrdup(r->pool, header->content_type);
 

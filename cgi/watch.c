@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "cgi/cgi_exec.h"
+#include "cgi/script.h"
 #include "cgi/status.h"
 #include "cgi/subtree.h"
 #include "cgi/watch.h"
@@ -575,23 +576,15 @@ void cgi_watch_tend(cgi_launchers_t *l)
     }
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
-}
-
 /* What only the parent and launchers need. */
 static void close_reader(cgi_launchers_t *l)
 {
     if (l->warm) {
-        close_fd(&l->ready_fd);
+        cgi_script_close(&l->ready_fd);
     }
-    close_fd(&l->queue[0]);
-    close_fd(&l->identities);
-    close_fd(&l->table);
+    cgi_script_close(&l->queue[0]);
+    cgi_script_close(&l->identities);
+    cgi_script_close(&l->table);
 }
 
 void cgi_watch_close(cgi_launchers_t *l)

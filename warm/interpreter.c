@@ -86,19 +86,29 @@ static int count_entries(const char *path)
     return n;
 }
 
+/* Of this process's memory: proc(5), /proc/pid/maps. */
+typedef struct {
+    unsigned long from, to, inode;
+    char permissions[5];
+} piece_t;
+
+/* @return 0: there is no other */
+static int next_piece(FILE *maps, piece_t *piece)
+{
+    return maps && fscanf(maps, "%lx-%lx %4s %*s %*s %lu%*[^\n]", &piece->from,
+                          &piece->to, piece->permissions, &piece->inode) == 4;
+}
+
 /* Pieces of memory that processes share, and write to. */
 static int count_shared(void)
 {
     FILE *maps = fopen("/proc/self/maps", "re");
-    char *line = NULL, permissions[8];
-    size_t size = 0;
+    piece_t piece;
     int n = 0;
 
-    while (maps && getline(&line, &size, maps) > 0) {
-        n += sscanf(line, "%*x-%*x %7s", permissions) == 1 &&
-             permissions[1] == 'w' && permissions[3] == 's';
+    while (next_piece(maps, &piece)) {
+        n += piece.permissions[1] == 'w' && piece.permissions[3] == 's';
     }
-    free(line);
     if (maps) {
         fclose(maps);
     }
@@ -166,18 +176,14 @@ static void align_heap(void)
 static void join_pages(void)
 {
     FILE *maps = fopen("/proc/self/maps", "re");
-    unsigned long from, to, inode;
-    char *line = NULL;
-    size_t size = 0;
+    piece_t piece;
 
-    while (maps && getline(&line, &size, maps) > 0) {
-        if (sscanf(line, "%lx-%lx rw-p %*x %*s %lu", &from, &to, &inode) ==
-                3 &&
-            !inode) {
-            (void)madvise((void *)from, to - from, MADV_COLLAPSE);
+    while (next_piece(maps, &piece)) {
+        if (!strcmp(piece.permissions, "rw-p") && !piece.inode) {
+            (void)madvise((void *)piece.from, piece.to - piece.from,
+                          MADV_COLLAPSE);
         }
     }
-    free(line);
     if (maps) {
         fclose(maps);
     }

@@ -290,34 +290,29 @@ static int is_of_script(SV *symbol)
     return map && map != last_library;
 }
 
-/* "A::B" becomes "A/B", in place. */
-static void to_path(char *name)
+/* Symbol::delete_package(), and %INC; packages below it that have files of
+ * their own stay. */
+static void forget(pTHX_ const char *key)
 {
-    char *to = name;
-
-    for (; *name; name++) {
-        if (name[0] == ':' && name[1] == ':') {
-            *to++ = '/';
-            name++;
-        }
-        else {
-            *to++ = *name;
-        }
-    }
-    *to = '\0';
-}
-
-/* Symbol::delete_package(); packages below it that have files of their own
- * stay. */
-static void forget_package(pTHX_ const char *package)
-{
-    HV *stash = gv_stashpv(package, 0), *inc = get_hv("INC", GV_ADD);
-    SV *sv, *file;
+    size_t stem = strlen(key);
+    HV *stash, *inc = get_hv("INC", GV_ADD);
+    SV *package = newSVpvs(""), *sv, *below;
     AV *names;
     HE *entry;
     char *name;
     STRLEN length;
+    size_t i;
 
+    (void)hv_delete(inc, key, (I32)stem, G_DISCARD);
+    if (stem > 3 && !strcmp(key + stem - 3, ".pm")) {
+        stem -= 3;
+    }
+    for (i = 0; i < stem; i++) {
+        sv_catpvn(package, key[i] == '/' ? "::" : key + i,
+                  key[i] == '/' ? 2 : 1);
+    }
+    stash = gv_stashsv(package, 0);
+    SvREFCNT_dec(package);
     if (!stash) {
         return;
     }
@@ -330,15 +325,12 @@ static void forget_package(pTHX_ const char *package)
         sv = av_pop(names);
         name = SvPV(sv, length);
         if (length > 2 && !strcmp(name + length - 2, "::")) {
-            sv_setsv(sv, sv_2mortal(newSVpvf("%s::%.*s", package,
-                                             (int)length - 2, name)));
-            file = newSVpvf("%s.pm", SvPV_nolen(sv));
-            to_path(SvPVX(file));
-            SvCUR_set(file, strlen(SvPVX(file)));
-            if (!hv_exists_ent(inc, file, 0)) {
-                forget_package(aTHX_ SvPV_nolen(sv));
+            below = newSVpvf("%.*s/%.*s.pm", (int)stem, key, (int)length - 2,
+                             name);
+            if (!hv_exists_ent(inc, below, 0)) {
+                forget(aTHX_ SvPV_nolen(below));
             }
-            SvREFCNT_dec(file);
+            SvREFCNT_dec(below);
         }
         else if ((entry = hv_fetch_ent(stash, sv, 0, 0)) &&
                  !is_of_script(HeVAL(entry))) {
@@ -348,19 +340,6 @@ static void forget_package(pTHX_ const char *package)
     }
     SvREFCNT_dec(names);
     mro_method_changed_in(stash);
-}
-
-static void forget(pTHX_ const char *key)
-{
-    SV *package = newSVpvs("");
-    const char *from = key;
-
-    (void)hv_delete(get_hv("INC", GV_ADD), key, (I32)strlen(key), G_DISCARD);
-    for (; *from && strcmp(from, ".pm"); from++) {
-        sv_catpvn(package, *from == '/' ? "::" : from, *from == '/' ? 2 : 1);
-    }
-    forget_package(aTHX_ SvPV_nolen(package));
-    SvREFCNT_dec(package);
 }
 
 /* Ask a hook in @INC as pp_require() does. One that has the module is asked

@@ -50,8 +50,6 @@ my $s = CGITest::Server->start(conf => $conf, prepare => sub {
         $server->file("$_/perl", qq(#!/bin/sh\nexec /usr/bin/perl -I$root/lib "\$@"\n), 0755);
         $server->file("htdocs/s/$_.doit", "#!$root/$_/perl\n$how\n", 0755);
     }
-    # what python3 -m venv makes, without a copy of pip
-    $server->file('v/pyvenv.cfg', "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3\n");
     for my $dir (map { s{/usr}{v}r . '/site-packages' } glob '/usr/lib/python3.*') {
         $server->file("$dir/watched.py", "value = 1\n");
         # as colorama does
@@ -83,13 +81,14 @@ my $s = CGITest::Server->start(conf => $conf, prepare => sub {
         . "if not pid: logging.warning('free'); print('child', *hooked.seen, flush=True); os._exit(0)\n"
         . "os.waitpid(pid, 0); print('parent', *hooked.seen, end='')\n", 0755);
     for my $name (keys %refused) {
-        $server->file("$name/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3\n");
         $server->file(s{/usr}{$name}r . "/site-packages/$name.py", $refused{$name}[0])
             for glob '/usr/lib/python3.*';
         $server->file("htdocs/s/$name.doit", "#!$root/$name/bin/python3\nimport $name, os\n"
             . "print('Content-Type: text/plain\\n')\nprint(os.readlink('/proc/self/exe'))\n", 0755);
     }
+    # what python3 -m venv makes, without a copy of pip
     for my $name ('v', keys %refused) {
+        $server->file("$name/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3\n");
         mkdir "$root/$name/bin";
         symlink '/usr/bin/python3', "$root/$name/bin/python3";
     }
